@@ -140,6 +140,22 @@ stats! {
         joins_refused,
         /// Joins refused because a new channel needed memory that was not available.
         joins_refused_memory,
+        /// Streams of channels that this shard owns (a gauge).
+        streams,
+        /// Publications that these keep (a gauge).
+        kept,
+        /// Bytes of these publications (a gauge).
+        kept_bytes,
+        /// Publications that were not kept any longer because memory was short.
+        kept_shed,
+        /// Members that are shown to others, in channels that this shard owns (a gauge).
+        shown,
+        /// Subscriptions that recovered all that they had missed.
+        recovered,
+        /// Subscriptions that could not recover all that they had missed.
+        not_recovered,
+        /// Memberships that ended because a publication did not reach the connection.
+        positions_lost,
     }
 }
 

@@ -46,7 +46,7 @@ pub mod deflate {
 /// Table of the channels with members on one shard.
 pub mod channels {
     use crate::ShardId;
-    use crate::channels::registry::{self as channel, Moved};
+    use crate::channels::registry::{self as channel, Audience, Moved};
     use crate::delivery::codec::Form;
 
     /// A member's place: which channel, and where in its list of members.
@@ -70,9 +70,13 @@ pub mod channels {
 
         /// Adds the member with this slot.
         pub fn add_member(&mut self, name: &[u8], slot: u32) -> Membership {
-            let channel::Membership { channel, place } =
-                self.0.add_member(name, slot, Form::DEFAULT);
-            Membership { channel, place }
+            let member = self
+                .0
+                .add_member(name, Audience::Members, slot, Form::DEFAULT);
+            Membership {
+                channel: member.channel(),
+                place: member.place(),
+            }
         }
 
         /// Removes a member. `moved` gets the slot of each that takes another place, its old
@@ -80,19 +84,19 @@ pub mod channels {
         pub fn remove_member(&mut self, member: Membership, mut moved: impl FnMut(u32, u32, u32)) {
             let Membership { channel, place } = member;
             self.0.remove_member(
-                channel::Membership { channel, place },
+                channel::Membership::new(channel, place),
                 |Moved { slot, from, to }| moved(slot, from, to),
             );
         }
 
         /// Adds a member on another shard.
         pub fn add_elsewhere(&mut self, name: &[u8], shard: ShardId) {
-            self.0.add_remote(name, shard);
+            self.0.add_remote(name, Audience::Members, shard);
         }
 
         /// Removes a member on another shard, if there is one.
         pub fn remove_elsewhere(&mut self, name: &[u8], shard: ShardId) {
-            self.0.remove_remote(name, shard);
+            self.0.remove_remote(name, Audience::Members, shard);
         }
 
         /// Returns the shard that owns the channel.

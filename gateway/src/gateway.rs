@@ -5,7 +5,6 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use bytes::Bytes;
 use stentor_core::app::Acceptance;
 use stentor_core::channels::{ChannelAnswer, Subscribed};
 use stentor_core::delivery::{Codec, Outgoing};
@@ -187,7 +186,7 @@ impl Handler for Gateway {
         );
     }
 
-    fn on_position_lost(&mut self, ctx: &mut Context<'_, Self>, channel: &Bytes) {
+    fn on_position_lost(&mut self, ctx: &mut Context<'_, Self>, channel: &[u8]) {
         self.call(
             ctx,
             // It has none.

@@ -71,7 +71,7 @@ impl RoomChannels<Gateway> for NamespaceRooms<'_> {
             }
             let mut subscription = Subscription::new().presence(member(self.client));
             if options.join_leave {
-                subscription = subscription.announced();
+                subscription = subscription.announced(resolved.options().priority);
             }
             ctx.subscribe_with(name, subscription);
         });

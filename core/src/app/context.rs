@@ -2,6 +2,7 @@
 //! possible. Otherwise it waits with the later ones, in order, and the connection's further input
 //! waits behind them.
 
+use alloc::boxed::Box;
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::delivery::{MessageRef, OutgoingReply, QueueFull};
 use crate::engine::Engine;
 use crate::id::ConnId;
 use crate::proto::ws::opcode::MessageType;
-use crate::session::deferred::{PendingOp, Wait};
+use crate::session::deferred::{OwnedPublication, PendingOp, Wait};
 use crate::stats::CloseCause;
 use crate::tasks::TaskOptions;
 use crate::time::Timestamp;
@@ -188,7 +189,7 @@ impl<H: Handler, S> Context<'_, H, S> {
     pub fn subscribe(&mut self, channel: &[u8]) {
         let later = || PendingOp::Join(Bytes::copy_from_slice(channel));
         self.act(later, |engine, at| {
-            engine.join(at, channel).map_err(|wait| (wait, false))
+            engine.join(at, channel, None).map_err(|wait| (wait, false))
         });
     }
 
@@ -204,22 +205,45 @@ impl<H: Handler, S> Context<'_, H, S> {
     /// [`Handler::on_subscribed`], or a refusal to [`Handler::on_subscribe_refused`]; what follows
     /// waits until then. Nothing happens if it is a member already.
     pub fn subscribe_with(&mut self, channel: &[u8], subscription: Subscription) {
-        let _ = (channel, subscription);
-        todo!()
+        let later = || {
+            PendingOp::Subscribe(
+                Bytes::copy_from_slice(channel),
+                Box::new(subscription.clone()),
+            )
+        };
+        self.act(later, |engine, at| {
+            let joined = engine.join(at, channel, Some(&subscription));
+            joined.map_err(|wait| (wait, false))
+        });
     }
 
     /// Asks the owner of a channel about it. The answer comes to [`Handler::on_channel_answer`] under
     /// this ticket.
     pub fn query(&mut self, channel: &[u8], ticket: u64, query: ChannelQuery) {
-        let _ = (channel, ticket, query);
-        todo!()
+        let later = || PendingOp::Query {
+            channel: Bytes::copy_from_slice(channel),
+            ticket,
+            query,
+        };
+        self.act(later, |engine, at| {
+            let asked = engine.query(at, channel, ticket, query);
+            asked.map_err(|wait| (wait, true))
+        });
     }
 
     /// [Publishes](Self::publish) a message to every member of a channel, with what codecs are told
     /// about it, and with an offset if the channel is to keep it.
     pub fn publish_with(&mut self, channel: &[u8], publication: Publication<'_>) {
-        let _ = (channel, publication);
-        todo!()
+        let later =
+            || PendingOp::PublishWith(Box::new(OwnedPublication::new(channel, &publication)));
+        let len = publication
+            .payload
+            .len()
+            .saturating_add(publication.annotation.len());
+        self.act_if(len, later, |engine, at| {
+            let published = engine.publish_with(at, channel, &publication);
+            published.map_err(|wait| (wait, true))
+        });
     }
 
     /// Queues a message for this connection before all that was published or sent to it, and behind

@@ -13,8 +13,6 @@ pub use isolation::{AfterPanic, Isolation, NoIsolation};
 
 use alloc::vec::Vec;
 
-use bytes::Bytes;
-
 use crate::CloseCode;
 use crate::channels::delivery_report::DeliveryReport;
 use crate::channels::query::ChannelAnswer;
@@ -194,7 +192,7 @@ pub trait Handler: Sized {
     /// Learns that the connection is a member of a channel no more, because a publication did not
     /// reach it although it is [positioned](crate::channels::Subscription::positioned). What else
     /// waited for it of that channel has been discarded.
-    fn on_position_lost(&mut self, ctx: &mut Context<'_, Self>, channel: &Bytes) {
+    fn on_position_lost(&mut self, ctx: &mut Context<'_, Self>, channel: &[u8]) {
         let _ = (ctx, channel);
     }
 

@@ -7,8 +7,11 @@ use bytes::Bytes;
 
 use crate::channels::delivery_report::{DeliveryReport, PARTS};
 use crate::channels::handle::{Permit, RemoteCommand};
-use crate::channels::registry::ChannelRegistry;
-use crate::delivery::codec::SharedPayload;
+use crate::channels::publication::Retention;
+use crate::channels::query::{ChannelAnswer, ChannelQuery};
+use crate::channels::registry::{Audience, ChannelRegistry};
+use crate::channels::subscription::{Subscribed, Subscription};
+use crate::delivery::codec::{MessageDetails, SharedPayload};
 use crate::delivery::queue::SendOptions;
 use crate::delivery::{EncodedVariants, MessagePayload, Outbound};
 use crate::id::{ConnId, ShardId};
@@ -34,12 +37,26 @@ impl ShardMessage {
 
 #[derive(Debug)]
 pub(crate) enum MessageBody {
-    /// To a channel's owner: the connection wants to be a member.
-    Join { conn: ConnId, channel: Bytes },
-    /// From a channel's owner: it is one, from here on in this stream of messages.
-    Joined { conn: ConnId, channel: Bytes },
+    /// To a channel's owner: the connection wants to be a member, perhaps with more than that.
+    Join {
+        conn: ConnId,
+        channel: Bytes,
+        subscription: Option<Box<Subscription>>,
+    },
+    /// From a channel's owner: it is one, from here on in this stream of messages, unless the
+    /// answer says that it is not.
+    Joined {
+        conn: ConnId,
+        channel: Bytes,
+        answer: Option<Box<JoinAnswer>>,
+    },
     /// To a channel's owner: the connection is a member no more.
-    Leave { conn: ConnId, channel: Bytes },
+    Leave {
+        conn: ConnId,
+        channel: Bytes,
+        /// Whether it got events.
+        listened: bool,
+    },
     /// From a channel's owner: it is none, from here on.
     Left { conn: ConnId, channel: Bytes },
     /// To a channel's owner: this is to be said in the channel, or told of it.
@@ -64,6 +81,15 @@ pub(crate) enum MessageBody {
 pub(crate) enum OwnerRequest {
     Publish(ShardPublication),
     Count(Count),
+    Query(Query),
+}
+
+/// The answer of a channel's owner to a subscription.
+#[derive(Debug)]
+pub(crate) struct JoinAnswer {
+    pub(crate) subscribed: Subscribed,
+    pub(crate) is_positioned: bool,
+    pub(crate) gets_events: bool,
 }
 
 /// Who came up with something, and with that, who is to know that it is over.
@@ -72,6 +98,8 @@ pub(crate) enum Requester {
     Conn(ConnId),
     /// The place among the commands from outside is given back with this.
     Outside(Permit),
+    /// The channel's owner itself: nobody waits for it.
+    Owner,
 }
 
 /// Something said in a channel, or to everyone.
@@ -83,13 +111,33 @@ pub(crate) struct ShardPublication {
     pub(crate) options: SendOptions,
     pub(crate) published: Timestamp,
     pub(crate) payload: SharedPayload,
+    /// What few publications have.
+    pub(crate) extras: Option<Box<PublicationExtras>>,
     /// The shard that decided its order.
     pub(crate) owner: ShardId,
     /// What became of it so far, if anybody wants to know.
     pub(crate) counters: Option<Box<AtomicCounters<PARTS>>>,
 }
 
+/// What few publications have: what codecs are told, and how long the channel keeps it.
+#[derive(Debug, Default)]
+pub(crate) struct PublicationExtras {
+    pub(crate) details: MessageDetails,
+    pub(crate) retention: Option<Retention>,
+}
+
 impl ShardPublication {
+    /// Returns what codecs are told about it beside the payload.
+    fn details(&self) -> Option<&MessageDetails> {
+        self.extras.as_ref().map(|extras| &extras.details)
+    }
+
+    /// Returns which list of its channel it is for.
+    pub(crate) fn audience(&self) -> Audience {
+        self.details()
+            .map_or(Audience::Members, |details| details.event.into())
+    }
+
     /// Returns the publication with no frame made of it yet.
     pub(crate) fn variants(
         &self,
@@ -103,6 +151,7 @@ impl ShardPublication {
             MessagePayload::Shared(&self.payload),
         );
         out.variants(meta, self.options.overflow, channel, self.kind, payload)
+            .with_details(self.details())
     }
 }
 
@@ -125,8 +174,17 @@ pub(crate) struct Count {
     pub(crate) ticket: u64,
 }
 
+/// A question about a channel.
+#[derive(Debug)]
+pub(crate) struct Query {
+    pub(crate) channel: Bytes,
+    pub(crate) from: ConnId,
+    pub(crate) ticket: u64,
+    pub(crate) query: ChannelQuery,
+}
+
 /// The answer to what a connection wanted to know under this ticket.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Completion {
     pub(crate) conn: ConnId,
     pub(crate) ticket: u64,
@@ -134,10 +192,12 @@ pub(crate) struct Completion {
 }
 
 /// What a handler is told once its turn comes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) enum Notification {
     /// What became of a publication, or of a message to one connection.
     DeliveryReport(DeliveryReport),
     /// How many members a channel has.
     Members(u64),
+    /// What else was asked about a channel.
+    Channel(Box<ChannelAnswer>),
 }

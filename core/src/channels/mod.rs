@@ -6,9 +6,12 @@ pub(crate) mod delivery_report;
 pub(crate) mod fan_outs;
 pub(crate) mod handle;
 pub(crate) mod message;
+pub(crate) mod presence;
 pub(crate) mod publication;
 pub(crate) mod query;
 pub(crate) mod registry;
+pub(crate) mod stream;
+pub(crate) mod streams;
 pub(crate) mod subscription;
 pub(crate) mod waiters;
 

@@ -9,19 +9,72 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
-use crate::delivery::Members;
 use crate::delivery::codec::{Form, Forms};
+use crate::delivery::{ChannelEvent, Members};
 use crate::id::ShardId;
 use crate::table::{Peak, Place, Table};
 
 /// A connection's place in a channel: which channel, and where in its list of members.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Membership {
-    pub(crate) channel: u32,
-    pub(crate) place: u32,
+    channel: u32,
+    /// The highest bit tells whether it is positioned.
+    place: u32,
 }
 
 const _: () = assert!(size_of::<Membership>() == 8);
+
+impl Membership {
+    pub(crate) const fn new(channel: u32, place: u32) -> Self {
+        Self { channel, place }
+    }
+
+    /// Lets the connection be told of a publication that does not reach it.
+    pub(crate) const fn positioned(mut self, is_positioned: bool) -> Self {
+        self.place |= if is_positioned { POSITIONED } else { 0 };
+        self
+    }
+
+    /// Returns the number of the channel.
+    pub(crate) const fn channel(self) -> u32 {
+        self.channel
+    }
+
+    /// Returns the place in the list of members.
+    pub(crate) const fn place(self) -> u32 {
+        self.place & !POSITIONED
+    }
+
+    pub(crate) const fn set_place(&mut self, place: u32) {
+        self.place = self.place & POSITIONED | place;
+    }
+
+    /// Returns whether the connection is told of a publication that does not reach it.
+    pub(crate) const fn is_positioned(self) -> bool {
+        self.place & POSITIONED != 0
+    }
+}
+
+const POSITIONED: u32 = 1 << 31;
+
+/// What members of a channel get. Each is a list of its own, which few channels have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Audience {
+    /// What is published.
+    #[default]
+    Members,
+    /// Who comes and leaves. Whoever is on this list is a member as well.
+    Listeners,
+}
+
+impl From<ChannelEvent> for Audience {
+    fn from(event: ChannelEvent) -> Self {
+        match event {
+            ChannelEvent::Publication => Self::Members,
+            ChannelEvent::Join | ChannelEvent::Leave => Self::Listeners,
+        }
+    }
+}
 
 /// The channels of a connection.
 pub(crate) type Memberships = SmallVec<[Membership; 2]>;
@@ -80,6 +133,7 @@ impl OwnerShards {
 #[derive(Debug, Default)]
 struct Channel {
     name: Bytes,
+    audience: Audience,
     /// Of a vacant place the number of the next.
     hash: u64,
     members: Vec<u32>,
@@ -178,10 +232,24 @@ impl ChannelRegistry {
     }
 
     pub(crate) fn find(&self, name: &[u8]) -> Option<u32> {
-        let hash = self.owners.hash.hash_one(name);
-        self.by_name
-            .find(hash, |&at| self.channels[at].name == name)
-            .copied()
+        self.find_audience(name, Audience::Members)
+    }
+
+    /// Returns the list of those who get this of a channel.
+    pub(crate) fn find_audience(&self, name: &[u8], audience: Audience) -> Option<u32> {
+        let is_it = |&at: &u32| {
+            let channel = &self.channels[at];
+            channel.name == name && channel.audience == audience
+        };
+        self.by_name.find(self.hash(name, audience), is_it).copied()
+    }
+
+    fn hash(&self, name: &[u8], audience: Audience) -> u64 {
+        self.owners.hash.hash_one(name) ^ audience as u64
+    }
+
+    pub(crate) fn audience(&self, channel: u32) -> Audience {
+        self.channels[channel].audience
     }
 
     /// A number that stands for the channel's name, here and now.
@@ -266,15 +334,21 @@ impl ChannelRegistry {
     }
 
     /// Adds a member and says what its back-pointer must be.
-    pub(crate) fn add_member(&mut self, name: &[u8], slot: u32, form: Form) -> Membership {
+    pub(crate) fn add_member(
+        &mut self,
+        name: &[u8],
+        audience: Audience,
+        slot: u32,
+        form: Form,
+    ) -> Membership {
         self.changes += 1;
-        let channel = self.find_or_create(name);
+        let channel = self.find_or_create(name, audience);
         let place = self.change(channel, |channel| {
             channel.members.push(slot);
             channel.forms.insert(form);
             (channel.members.len() - 1) as u32
         });
-        Membership { channel, place }
+        Membership::new(channel, place)
     }
 
     /// Takes a member out. Others take its place, whose back-pointers `moved` must set.
@@ -283,7 +357,7 @@ impl ChannelRegistry {
     pub(crate) fn remove_member(&mut self, membership: Membership, moved: impl FnMut(Moved)) {
         self.changes += 1;
         let is_empty = self.change(membership.channel, |channel| {
-            channel.remove_member(membership.place, moved);
+            channel.remove_member(membership.place(), moved);
             let members = &mut channel.members;
             if members.len() <= members.capacity() / 4 {
                 members.shrink_to(2 * members.len());
@@ -328,8 +402,8 @@ impl ChannelRegistry {
     }
 
     /// Takes note, at the channel's owner, of a member on another shard.
-    pub(crate) fn add_remote(&mut self, name: &[u8], shard: ShardId) {
-        let channel = self.find_or_create(name);
+    pub(crate) fn add_remote(&mut self, name: &[u8], audience: Audience, shard: ShardId) {
+        let channel = self.find_or_create(name, audience);
         self.change(channel, |Channel { remote_counts, .. }| match remote_counts
             .iter_mut()
             .find(|(other, _)| *other == shard)
@@ -340,8 +414,8 @@ impl ChannelRegistry {
     }
 
     /// Takes note, at the channel's owner, that a member on another shard has left.
-    pub(crate) fn remove_remote(&mut self, name: &[u8], shard: ShardId) {
-        let Some(channel) = self.find(name) else {
+    pub(crate) fn remove_remote(&mut self, name: &[u8], audience: Audience, shard: ShardId) {
+        let Some(channel) = self.find_audience(name, audience) else {
             return;
         };
         let remote_counts = &mut self.channels[channel].remote_counts;
@@ -361,13 +435,14 @@ impl ChannelRegistry {
         self.channels.len()
     }
 
-    fn find_or_create(&mut self, name: &[u8]) -> u32 {
-        if let Some(channel) = self.find(name) {
+    fn find_or_create(&mut self, name: &[u8], audience: Audience) -> u32 {
+        if let Some(channel) = self.find_audience(name, audience) {
             return channel;
         }
-        let hash = self.owners.hash.hash_one(name);
+        let hash = self.hash(name, audience);
         let new = Channel {
             name: Bytes::copy_from_slice(name),
+            audience,
             hash,
             ..Channel::default()
         };

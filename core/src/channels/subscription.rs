@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::channels::presence::ShownMember;
 use crate::channels::publication::{KeptPublication, Retention};
 use crate::position::{Epoch, Position};
 
@@ -14,7 +15,7 @@ pub struct Subscription {
     pub(crate) is_positioned: bool,
     pub(crate) recovery: Option<Recovery>,
     pub(crate) member: Option<Arc<MemberInfo>>,
-    pub(crate) is_announced: bool,
+    pub(crate) announced: Option<u8>,
     pub(crate) gets_events: bool,
 }
 
@@ -54,12 +55,19 @@ impl Subscription {
         self
     }
 
-    /// Lets those who get events know that the connection, which must be
-    /// [shown](Self::presence), comes, and later that it leaves.
+    /// Lets those who get events know that the connection, which must be [shown](Self::presence),
+    /// comes, and later that it leaves. The events have this priority.
     #[must_use]
-    pub const fn announced(mut self) -> Self {
-        self.is_announced = true;
+    pub const fn announced(mut self, priority: u8) -> Self {
+        self.announced = Some(priority);
         self
+    }
+
+    /// Returns the member as it is shown to others, if it is.
+    pub(crate) fn shown(&self) -> Option<ShownMember> {
+        let announced = self.announced;
+        let member = self.member.clone();
+        member.map(|info| ShownMember { info, announced })
     }
 
     /// Lets the connection know who comes and leaves, itself included.
@@ -75,7 +83,8 @@ impl Subscription {
 pub struct MemberInfo {
     /// Who it is: several connections may be one user.
     pub user: Bytes,
-    /// What its connection is called, and whatever else: of no meaning here.
+    /// What its connection is called, and whatever else: of no meaning here. It is the payload of the
+    /// events about the member.
     pub info: Bytes,
 }
 

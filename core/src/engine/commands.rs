@@ -35,6 +35,7 @@ impl<A: AppTypes> Engine<A> {
                     options,
                     published: self.now,
                     payload: SharedPayload::new(payload, A::CODECS),
+                    extras: None,
                     owner: self.id,
                     counters: wants_result.then(|| Box::new(AtomicCounters::new())),
                 }));

@@ -88,6 +88,7 @@ impl<A: AppTypes> Engine<A> {
             Requester::Outside(permit) => {
                 return permit.finish(|| RemoteResult::Delivered(outcome));
             }
+            Requester::Owner => return,
         };
         let report = options.receipt.map(|ticket| Completion {
             conn: from,

@@ -24,7 +24,7 @@ impl<A: AppTypes> Engine<A> {
     /// several.
     pub(crate) fn fan_out(&mut self, publication: SharedRef<ShardPublication>) {
         let channel = match &publication.channel {
-            Some(name) => self.registry.find(name),
+            Some(name) => self.registry.find_audience(name, publication.audience()),
             None => Some(EVERYONE),
         };
         let except = self.left_out(&publication);
@@ -85,7 +85,7 @@ impl<A: AppTypes> Engine<A> {
     fn left_out(&self, publication: &ShardPublication) -> Option<u32> {
         match publication.origin {
             Requester::Conn(from) if publication.options.exclude_sender => self.slots.find(from),
-            Requester::Conn(_) | Requester::Outside(_) => None,
+            Requester::Conn(_) | Requester::Outside(_) | Requester::Owner => None,
         }
     }
 }

@@ -2,10 +2,7 @@
 
 use crate::channels::message::{MessageBody, ShardMessage};
 use crate::engine::Engine;
-use crate::id::ConnId;
 use crate::session::app_types::AppTypes;
-use crate::session::deferred::Wait;
-use crate::session::phase::Phase;
 
 impl<A: AppTypes> Engine<A> {
     /// Does what those messages say that have come since this was last done. The others
@@ -31,15 +28,21 @@ impl<A: AppTypes> Engine<A> {
 
     fn handle_one_message(&mut self, ShardMessage(body): ShardMessage) {
         match body {
-            MessageBody::Join { conn, channel } => {
-                self.registry.add_remote(&channel, conn.shard());
-                self.post(conn.shard(), MessageBody::Joined { conn, channel });
-            }
-            MessageBody::Leave { conn, channel } => {
-                self.registry.remove_remote(&channel, conn.shard());
-                self.post(conn.shard(), MessageBody::Left { conn, channel });
-            }
-            MessageBody::Joined { conn, channel } => self.handle_joined(conn, &channel),
+            MessageBody::Join {
+                conn,
+                channel,
+                subscription,
+            } => self.handle_join(conn, channel, subscription.as_deref()),
+            MessageBody::Leave {
+                conn,
+                channel,
+                listened,
+            } => self.handle_leave(conn, channel, listened),
+            MessageBody::Joined {
+                conn,
+                channel,
+                answer,
+            } => self.handle_joined(conn, &channel, answer),
             MessageBody::Left { conn, channel } => self.handle_left(conn, &channel),
             MessageBody::Ask(request) => self.serve_as_owner(request),
             MessageBody::Send(direct) => self.deliver_direct(direct),
@@ -52,32 +55,5 @@ impl<A: AppTypes> Engine<A> {
             } => self.take_credit_back(owner, bytes, report),
         }
         self.keep_within_budget();
-    }
-
-    pub(crate) fn handle_joined(&mut self, conn: ConnId, channel: &bytes::Bytes) {
-        let Some(at) = self.slots.find(conn) else {
-            return;
-        };
-        if self.slots[at].phase() == Phase::Open {
-            self.slots[at].awaited_answers -= 1;
-            self.add_member(at, channel);
-            self.unpark(at, Wait::Joined);
-        } else {
-            // It has ended meanwhile; the answer to this is still awaited.
-            let (owner, channel) = (self.registry.owner(channel), channel.clone());
-            self.post(owner, MessageBody::Leave { conn, channel });
-        }
-    }
-
-    pub(crate) fn handle_left(&mut self, conn: ConnId, channel: &[u8]) {
-        let Some(at) = self.slots.find(conn) else {
-            return;
-        };
-        self.slots[at].awaited_answers -= 1;
-        if let Some(membership) = self.membership(at, channel) {
-            self.remove_member(at, membership);
-            self.unpark(at, Wait::Left(membership.channel));
-        }
-        self.free_if_done(at);
     }
 }

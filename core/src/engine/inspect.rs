@@ -45,7 +45,7 @@ impl<A: AppTypes> Engine<A> {
             subprotocol: subprotocol.map(|name| name.map(String::from)),
             is_compressed: self.out.is_compressed(at),
             channels: channels
-                .map(|m| self.registry.name(m.channel).clone())
+                .map(|m| self.registry.name(m.channel()).clone())
                 .collect(),
             memberships: slot.memberships.len(),
             waiting: self.out.depth(now, at),
@@ -182,7 +182,7 @@ impl<A: AppTypes> Engine<A> {
             ending,
             // Copies: they outlast the channels.
             channels: channels
-                .map(|m| Bytes::copy_from_slice(self.registry.name(m.channel)))
+                .map(|m| Bytes::copy_from_slice(self.registry.name(m.channel())))
                 .collect(),
             memberships: memberships.len(),
             drops: Drops::default(),

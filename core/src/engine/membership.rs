@@ -1,4 +1,4 @@
-//! Join, leave and publish, on the shard of the connection and on the owner shard of the channel.
+//! Join and leave, on the shard of the connection and on the owner shard of the channel.
 //! Everything about a channel passes its owner in order. A connection waits for the owner's answer to
 //! a join or leave, so the result does not depend on which shard is the owner.
 
@@ -6,43 +6,57 @@ use alloc::boxed::Box;
 
 use bytes::Bytes;
 
-use crate::channels::RemoteResult;
-use crate::channels::delivery_report::counted;
 use crate::channels::fan_outs::EVERYONE;
-use crate::channels::message::{
-    Completion, Count, MessageBody, Notification, OwnerRequest, Requester, ShardMessage,
-    ShardPublication,
-};
-use crate::channels::registry::{Membership, Memberships, list_bytes};
-use crate::delivery::MessagePayload;
-use crate::delivery::codec::SharedPayload;
-use crate::delivery::queue::SendOptions;
+use crate::channels::message::{Completion, MessageBody, ShardMessage};
+use crate::channels::registry::{Audience, Membership, Memberships, list_bytes};
+use crate::channels::subscription::Subscription;
 use crate::engine::Engine;
 use crate::engine::output::Output;
 use crate::id::{ConnId, ShardId};
-use crate::proto::ws::opcode::MessageType;
 use crate::session::app_types::AppTypes;
 use crate::session::deferred::{PendingOp, Wait};
 use crate::session::phase::Phase;
-use crate::sync::{AtomicCounters, SharedRef};
 
 impl<A: AppTypes> Engine<A> {
     /// The connection's membership in a channel, if it has one.
     pub(crate) fn membership(&self, at: u32, name: &[u8]) -> Option<Membership> {
-        self.slots[at]
-            .memberships
-            .iter()
-            .copied()
-            .find(|m| self.registry.name(m.channel) == name)
+        self.membership_of(at, name, Audience::Members)
+    }
+
+    /// The connection's place among those who get events of a channel, if it has one.
+    pub(crate) fn listens(&self, at: u32, name: &[u8]) -> Option<Membership> {
+        self.membership_of(at, name, Audience::Listeners)
+    }
+
+    /// The connection's place among those who get events of a channel that it is a member of.
+    fn listens_beside(&self, at: u32, membership: Membership) -> Option<Membership> {
+        if self.slots[at].memberships.len() < 2 {
+            return None;
+        }
+        self.listens(at, self.registry.name(membership.channel()))
+    }
+
+    fn membership_of(&self, at: u32, name: &[u8], audience: Audience) -> Option<Membership> {
+        let mut memberships = self.slots[at].memberships.iter().copied();
+        memberships.find(|m| {
+            self.registry.name(m.channel()) == name
+                && self.registry.audience(m.channel()) == audience
+        })
     }
 
     /// Makes the connection a member, or asks the owner to.
-    pub(crate) fn join(&mut self, at: u32, name: &[u8]) -> Result<(), Wait> {
+    pub(crate) fn join(
+        &mut self,
+        at: u32,
+        name: &[u8],
+        subscription: Option<&Subscription>,
+    ) -> Result<(), Wait> {
         if self.slots[at].phase() != Phase::Open || self.membership(at, name).is_some() {
             return Ok(());
         }
+        let most = self.config.channels_per_connection;
         let is_one_too_many =
-            self.slots[at].memberships.len() >= self.config.channels_per_connection;
+            self.slots[at].memberships.len() >= most && self.channels_of(at).count() >= most;
         let is_too_much =
             self.registry.find(name).is_none() && self.is_short_of_memory(self.registry.growth());
         if is_one_too_many || is_too_much {
@@ -57,12 +71,22 @@ impl<A: AppTypes> Engine<A> {
         }
         let owner = self.registry.owner(name);
         if owner == self.id {
-            self.add_member(at, name);
-            return Ok(());
+            return match subscription {
+                None => {
+                    self.add_member(at, name, Audience::Members, false);
+                    Ok(())
+                }
+                Some(subscription) => {
+                    self.subscribe_here(at, name, subscription);
+                    // The handler is to be told before anything else is done for it.
+                    Err(Wait::Callback)
+                }
+            };
         }
         self.ask_owner(at, owner, |conn| MessageBody::Join {
             conn,
             channel: Bytes::copy_from_slice(name),
+            subscription: subscription.cloned().map(Box::new),
         });
         Err(Wait::Joined)
     }
@@ -77,196 +101,14 @@ impl<A: AppTypes> Engine<A> {
             return Err(Wait::Callback);
         }
         let owner = self.registry.owner(name);
+        let channel = self.registry.name(membership.channel()).clone();
         if owner == self.id {
-            self.remove_member(at, membership);
+            self.end_membership(at, membership);
+            self.leave_as_owner(self.slots.id(at), &channel);
             return Ok(());
         }
-        let channel = self.registry.name(membership.channel).clone();
         self.ask_to_leave(at, owner, channel);
-        Err(Wait::Left(membership.channel))
-    }
-
-    /// Publishes to a channel, or to everyone for `None`.
-    pub(crate) fn publish(
-        &mut self,
-        at: u32,
-        name: Option<&[u8]>,
-        kind: MessageType,
-        options: SendOptions,
-        payload: &[u8],
-    ) -> Result<(), Wait> {
-        if options.receipt.is_some() {
-            // The outcome at our own queue is not known before that is free.
-            if self.out.replies_are_held() {
-                return Err(Wait::Callback);
-            }
-        }
-        let owner = self.registry.owner_of(name);
-        let local = if owner == self.id {
-            self.local_channel(name)
-        } else {
-            None
-        };
-        if let Some(channel) = local.filter(|&local| self.is_served_at_once(local)) {
-            self.counts.channels.published += 1;
-            self.counts.channels.encoded += 1;
-            let except = options.exclude_sender.then_some(at);
-            let meta = options.meta(|| self.registry.scope_of(name), self.now);
-            let payload = MessagePayload::Borrowed(payload);
-            let variants = self
-                .out
-                .variants(meta, options.overflow, name, kind, payload);
-            let before = options.receipt.map(|_| counted(&mut self.out));
-            match channel {
-                Local::Channel(channel) => self.send_to_channel(channel, variants, except),
-                Local::Everyone => self.send_to_channel(EVERYONE, variants, except),
-                Local::Nobody => {}
-            }
-            if let (Some(ticket), Some(before)) = (options.receipt, before) {
-                let outcome = counted(&mut self.out).since(before).into();
-                self.report(Completion {
-                    conn: self.slots.id(at),
-                    ticket,
-                    answer: Notification::DeliveryReport(outcome),
-                });
-            }
-            // It may have been woken for a credit that it did not need after all.
-            let conn = self.slots.id(at);
-            if self.credits.stop_waiting(owner, conn) {
-                self.wake_first(Wait::Credit(owner));
-            }
-            return Ok(());
-        }
-        self.take_credit(at, owner, payload.len())?;
-        self.counts.channels.published += 1;
-        let publication = ShardPublication {
-            channel: name.map(Bytes::copy_from_slice),
-            origin: Requester::Conn(self.slots.id(at)),
-            kind,
-            options,
-            published: self.now,
-            payload: SharedPayload::new(Bytes::copy_from_slice(payload), A::CODECS),
-            owner,
-            counters: options.receipt.map(|_| Box::new(AtomicCounters::new())),
-        };
-        self.ask(owner, OwnerRequest::Publish(publication));
-        Ok(())
-    }
-
-    /// Asks a channel's owner how many members the channel has.
-    pub(crate) fn count_members(&mut self, at: u32, name: &[u8], ticket: u64) -> Result<(), Wait> {
-        let owner = self.registry.owner(name);
-        self.take_credit(at, owner, name.len())?;
-        let count = Count {
-            channel: Bytes::copy_from_slice(name),
-            from: self.slots.id(at),
-            ticket,
-        };
-        self.ask(owner, OwnerRequest::Count(count));
-        Ok(())
-    }
-
-    /// Gives a channel's owner what a credit has been taken for.
-    pub(crate) fn ask(&mut self, owner: ShardId, request: OwnerRequest) {
-        if owner == self.id {
-            self.serve_as_owner(request);
-        } else {
-            self.post(owner, MessageBody::Ask(request));
-        }
-        self.wake_first(Wait::Credit(owner));
-    }
-
-    /// At the owner: does what was asked.
-    pub(crate) fn serve_as_owner(&mut self, request: OwnerRequest) {
-        match request {
-            OwnerRequest::Publish(publication) => self.publish_as_owner(publication),
-            OwnerRequest::Count(count) => self.count_as_owner(count),
-        }
-    }
-
-    pub(crate) fn count_as_owner(
-        &mut self,
-        Count {
-            channel,
-            from,
-            ticket,
-        }: Count,
-    ) {
-        let members = self.members_everywhere(&channel);
-        let report = Completion {
-            conn: from,
-            ticket,
-            answer: Notification::Members(members),
-        };
-        self.give_credit_back(from, self.id, channel.len(), Some(report));
-    }
-
-    /// At the owner: the number of members of a channel on all shards.
-    pub(crate) fn members_everywhere(&self, channel: &[u8]) -> u64 {
-        self.registry.find(channel).map_or(0, |channel| {
-            let remote_counts = self.registry.remote_counts(channel).iter();
-            let remote_counts = remote_counts.map(|&(_, members)| u64::from(members));
-            self.registry.members(channel).len() as u64 + remote_counts.sum::<u64>()
-        })
-    }
-
-    /// At the owner: decides the publication's place in the channel's order, and
-    /// hands it to every shard that has members.
-    pub(crate) fn publish_as_owner(&mut self, publication: ShardPublication) {
-        self.counts.channels.encoded += 1;
-        let interested: smallvec::SmallVec<[ShardId; 8]> = match &publication.channel {
-            Some(name) => self
-                .registry
-                .find(name)
-                .map(|channel| {
-                    self.registry
-                        .remote_counts(channel)
-                        .iter()
-                        .map(|&(shard, _)| shard)
-                        .collect()
-                })
-                .unwrap_or_default(),
-            None => (0..self.config.shards)
-                .map(ShardId)
-                .filter(|&shard| shard != self.id)
-                .collect(),
-        };
-        let shared = SharedRef::new(publication);
-        for shard in interested {
-            self.post(shard, MessageBody::Deliver(shared.share()));
-        }
-        self.fan_out(shared);
-    }
-
-    /// Ends a publication here; returns its credit if no other shard is still to
-    /// deliver it.
-    pub(crate) fn finish_publication(&mut self, shared: SharedRef<ShardPublication>) {
-        let Some(publication) = shared.finish() else {
-            return;
-        };
-        let ShardPublication {
-            origin,
-            owner,
-            payload,
-            options,
-            counters,
-            ..
-        } = publication;
-        let from = match origin {
-            Requester::Conn(from) => from,
-            Requester::Outside(permit) => {
-                let sums = counters.map(|counters| counters.sums().into());
-                return permit.finish(|| RemoteResult::Delivered(sums.unwrap_or_default()));
-            }
-        };
-        let report = counters
-            .zip(options.receipt)
-            .map(|(counters, ticket)| Completion {
-                conn: from,
-                ticket,
-                answer: Notification::DeliveryReport(counters.sums().into()),
-            });
-        self.give_credit_back(from, owner, payload.len(), report);
+        Err(Wait::Left(membership.channel()))
     }
 
     /// Lets a connection know what it has asked for, once its turn comes.
@@ -281,12 +123,20 @@ impl<A: AppTypes> Engine<A> {
         }
     }
 
-    pub(crate) fn add_member(&mut self, at: u32, name: &[u8]) {
+    /// Enters a connection in a list of a channel.
+    pub(crate) fn add_member(
+        &mut self,
+        at: u32,
+        name: &[u8],
+        audience: Audience,
+        is_positioned: bool,
+    ) {
         let form = self.out.form(at);
-        let membership = self.registry.add_member(name, at, form);
+        let membership = self.registry.add_member(name, audience, at, form);
+        let membership = membership.positioned(is_positioned);
         self.change_memberships(at, |memberships| memberships.push(membership));
         self.counts.channels.members += 1;
-        self.fan_outs.joined(membership.channel, at);
+        self.fan_outs.joined(membership.channel(), at);
     }
 
     /// Changes the list of channels of a connection, and takes note of its memory.
@@ -297,10 +147,20 @@ impl<A: AppTypes> Engine<A> {
         self.membership_bytes = self.membership_bytes - before + list_bytes(memberships);
     }
 
-    pub(crate) fn remove_member(&mut self, at: u32, membership: Membership) {
+    /// Ends a membership that the connection has asked to end, or has lost: it gets nothing more of
+    /// the channel, not even events.
+    pub(crate) fn end_membership(&mut self, at: u32, membership: Membership) {
+        if let Some(listens) = self.listens_beside(at, membership) {
+            self.remove_member(at, listens);
+        }
+        self.remove_member(at, membership);
+    }
+
+    /// Takes a connection out of a list of a channel.
+    fn remove_member(&mut self, at: u32, membership: Membership) {
         self.counts.channels.members -= 1;
-        let Membership { channel, place } = membership;
-        self.deliver_rest(channel, at, place);
+        let channel = membership.channel();
+        self.deliver_rest(channel, at, membership.place());
         self.change_memberships(at, |memberships| {
             // From the end: there is the one that is ended when all are.
             if let Some(n) = memberships.iter().rposition(|m| *m == membership) {
@@ -315,10 +175,10 @@ impl<A: AppTypes> Engine<A> {
         } = self;
         registry.remove_member(membership, |moved| {
             let memberships = &mut slots[moved.slot].memberships;
-            let of_channel = memberships.iter_mut().find(|m| m.channel == channel);
+            let of_channel = memberships.iter_mut().find(|m| m.channel() == channel);
             if let Some(m) = of_channel {
-                debug_assert_eq!(m.place, moved.from);
-                m.place = moved.to;
+                debug_assert_eq!(m.place(), moved.from);
+                m.set_place(moved.to);
             }
         });
     }
@@ -330,13 +190,20 @@ impl<A: AppTypes> Engine<A> {
         // One that is being left is on its way already; the owner counts.
         let wait = self.slots[at].deferred.as_ref().and_then(|p| p.wait);
         self.deliver_rest(EVERYONE, at, at);
-        while let Some(&membership) = self.slots[at].memberships.last() {
-            let owner = self.registry.owner(self.registry.name(membership.channel));
-            if owner != self.id && wait != Some(Wait::Left(membership.channel)) {
-                let channel = self.registry.name(membership.channel).clone();
+        while let Some(&last) = self.slots[at].memberships.last() {
+            let channel = self.registry.name(last.channel()).clone();
+            // The last may be that of a listener, which is ended with the other.
+            let membership = self.membership(at, &channel).unwrap_or(last);
+            let owner = self.registry.owner(&channel);
+            if owner == self.id {
+                self.end_membership(at, membership);
+                self.leave_as_owner(self.slots.id(at), &channel);
+                continue;
+            }
+            if wait != Some(Wait::Left(membership.channel())) {
                 self.ask_to_leave(at, owner, channel);
             }
-            self.remove_member(at, membership);
+            self.end_membership(at, membership);
         }
     }
 
@@ -353,7 +220,12 @@ impl<A: AppTypes> Engine<A> {
     }
 
     pub(crate) fn ask_to_leave(&mut self, at: u32, owner: ShardId, channel: Bytes) {
-        self.ask_owner(at, owner, |conn| MessageBody::Leave { conn, channel });
+        let listened = self.listens(at, &channel).is_some();
+        self.ask_owner(at, owner, |conn| MessageBody::Leave {
+            conn,
+            channel,
+            listened,
+        });
     }
 
     pub(crate) fn ask_owner(
@@ -366,35 +238,4 @@ impl<A: AppTypes> Engine<A> {
         let body = body(self.slots.id(at));
         self.post(owner, body);
     }
-
-    fn is_served_at_once(&self, whom: Local) -> bool {
-        !match whom {
-            Local::Channel(channel) => self.is_sliced(channel),
-            Local::Everyone => self.is_sliced(EVERYONE),
-            Local::Nobody => false,
-        }
-    }
-
-    /// The members of a channel whose owner is here, if all of them are.
-    fn local_channel(&self, channel: Option<&[u8]>) -> Option<Local> {
-        let Some(name) = channel else {
-            return (self.config.shards == 1).then_some(Local::Everyone);
-        };
-        match self.registry.find(name) {
-            None => Some(Local::Nobody),
-            Some(channel) => self
-                .registry
-                .remote_counts(channel)
-                .is_empty()
-                .then_some(Local::Channel(channel)),
-        }
-    }
-}
-
-/// Whom a publication concerns, if nobody on another shard.
-#[derive(Clone, Copy)]
-enum Local {
-    Channel(u32),
-    Everyone,
-    Nobody,
 }

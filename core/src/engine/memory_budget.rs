@@ -7,7 +7,9 @@ use crate::CloseCode;
 use crate::channels::message::{ShardMessage, ShardPublication};
 use crate::delivery::shrink;
 use crate::engine::output::Output;
+use crate::engine::subscribe::Notice;
 use crate::engine::{Engine, MAX_OUTPUTS};
+use crate::id::ConnId;
 use crate::inspect::closed::CloseInfo;
 use crate::session::app_types::AppTypes;
 use crate::session::ended::{Ended, Leftover};
@@ -49,6 +51,8 @@ impl<A: AppTypes> Engine<A> {
             + self.membership_bytes
             + self.deferred_bytes
             + self.registry.memory()
+            + self.streams.memory()
+            + self.presence.memory()
             + self.decode_buffers.memory()
             + self.context_bytes
             + self.fan_outs.memory()
@@ -65,6 +69,7 @@ impl<A: AppTypes> Engine<A> {
             + self.app_timers.memory()
             + self.credits.memory()
             + self.ended.capacity() * size_of::<Ended>()
+            + self.notices.capacity() * size_of::<(ConnId, Notice)>()
             + self.leftovers.capacity() * size_of::<Leftover<A>>()
             + self.outputs.capacity() * size_of::<Output<A>>()
     }
@@ -101,6 +106,8 @@ impl<A: AppTypes> Engine<A> {
             self.registry.memory(),
             "channels"
         );
+        self.streams.audit();
+        self.presence.audit();
         let commands = self.inbox.iter().map(ShardMessage::command_bytes);
         assert_eq!(commands.sum::<usize>(), self.command_bytes, "commands");
     }
@@ -132,6 +139,8 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn decay_tables(&mut self) {
         self.slots.decay();
         self.registry.decay();
+        self.streams.decay();
+        self.presence.decay();
         self.out.decay_tables();
         self.closed.decay();
     }
@@ -144,6 +153,7 @@ impl<A: AppTypes> Engine<A> {
         self.app_timers.shrink();
         shrink(&mut self.resume, connections);
         shrink(&mut self.ended, connections);
+        shrink(&mut self.notices, connections);
         self.leftovers.shrink_to(connections);
         shrink(&mut self.outputs, MAX_OUTPUTS);
         shrink(&mut self.inbox, MAX_OUTPUTS);
@@ -173,6 +183,12 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn reclaim(&mut self) {
         let budget = self.budget;
         self.trim();
+        let excess = self.charged().saturating_sub(budget.relieved());
+        if excess > 0 {
+            // What was published can be asked for again, where the application has kept it.
+            let shed = self.streams.shed(excess, self.config.fan_out_slice);
+            self.counts.channels.kept_shed += shed as u64;
+        }
         let charged = self.charged();
         if self.out.is_shedding() || charged > budget.relieved() {
             let others = charged - self.out.memory();

@@ -18,6 +18,8 @@ mod membership;
 pub(crate) mod memory_budget;
 pub(crate) mod output;
 mod pending_ops;
+mod publish;
+pub(crate) mod subscribe;
 pub(crate) mod sweep;
 pub(crate) mod timers;
 mod write;
@@ -30,13 +32,16 @@ use core::time::Duration;
 use crate::channels::credits::Credits;
 use crate::channels::fan_outs::FanOuts;
 use crate::channels::message::ShardMessage;
-use crate::channels::registry::ChannelRegistry;
+use crate::channels::presence::Presence;
+use crate::channels::registry::{Audience, ChannelRegistry};
+use crate::channels::streams::Streams;
 use crate::channels::waiters::Waiters;
 use crate::config::Config;
 use crate::delivery::Outbound;
 use crate::delivery::codec::Encode;
 use crate::engine::budget::Budget;
 use crate::engine::output::{Event, Output};
+use crate::engine::subscribe::Notice;
 use crate::id::{ConnId, ShardId};
 use crate::inspect::closed::ClosedConnections;
 use crate::proto::http::HandshakeError;
@@ -60,6 +65,9 @@ pub(crate) struct Engine<A: AppTypes> {
     pub(crate) now: Timestamp,
     pub(crate) slots: Slab<A>,
     pub(crate) registry: ChannelRegistry,
+    /// Of the channels that are owned here.
+    pub(crate) streams: Streams,
+    pub(crate) presence: Presence,
     pub(crate) decode_buffers: DecodeBuffers,
     /// Bytes of memory of the decompressors that connections have of their own.
     pub(crate) context_bytes: usize,
@@ -91,6 +99,8 @@ pub(crate) struct Engine<A: AppTypes> {
     pub(crate) has_new_messages: bool,
     /// Connections that have ended and for which `on_close` is still to be called.
     pub(crate) ended: VecDeque<Ended>,
+    /// What handlers are to be told before anything is written.
+    pub(crate) notices: VecDeque<(ConnId, Notice)>,
     /// What the application is to drop.
     pub(crate) leftovers: Vec<Leftover<A>>,
     /// Whether a callback has called the engine, and has not got back from it.
@@ -131,6 +141,8 @@ impl<A: AppTypes> Engine<A> {
             out: Outbound::new(&config, encode),
             slots: Slab::new(id),
             registry: ChannelRegistry::new(config.seed, shards),
+            streams: Streams::new(config.seed ^ u64::from(id.0) << 48),
+            presence: Presence::new(config.seed),
             decode_buffers: DecodeBuffers::new(config.compression_level as u8),
             context_bytes: 0,
             deferred_bytes: 0,
@@ -149,6 +161,7 @@ impl<A: AppTypes> Engine<A> {
             inbox: VecDeque::new(),
             has_new_messages: false,
             ended: VecDeque::new(),
+            notices: VecDeque::new(),
             leftovers: Vec::new(),
             is_called: false,
             credits: Credits::new(&config),
@@ -171,8 +184,9 @@ impl<A: AppTypes> Engine<A> {
     }
 
     pub(crate) fn channels_of(&self, at: u32) -> impl Iterator<Item = &bytes::Bytes> {
-        let memberships = self.slots[at].memberships.iter();
-        memberships.map(|membership| self.registry.name(membership.channel))
+        let channels = self.slots[at].memberships.iter().map(|m| m.channel());
+        let channels = channels.filter(|&at| self.registry.audience(at) == Audience::Members);
+        channels.map(|at| self.registry.name(at))
     }
 
     pub(crate) fn members_here(&self, name: &[u8]) -> impl Iterator<Item = ConnId> + use<'_, A> {
@@ -245,6 +259,10 @@ impl<A: AppTypes> Engine<A> {
         channels.codec_encoded = counts.codec_encoded;
         links.panics += counts.codec_panics;
         channels.unfinished = self.fan_outs.publications() as u64;
+        channels.streams = self.streams.len() as u64;
+        let (kept, kept_bytes) = self.streams.kept();
+        (channels.kept, channels.kept_bytes) = (kept as u64, kept_bytes as u64);
+        channels.shown = self.presence.members() as u64;
         channels.credit_waits = self.credits.waits();
         deflate += self.decode_buffers.codec.counts();
         deflate += self.out.codec_counts();

@@ -103,6 +103,8 @@ pub enum Reason {
     /// So much was done at a stretch that others were to have their turn; it can
     /// go on at once.
     Turn,
+    /// A channel keeps what was published, or its position, no longer.
+    Stream,
 }
 
 /// Something that happened. Everything here is counted too.

@@ -20,7 +20,20 @@ impl<A: AppTypes> Engine<A> {
     /// Carries out a command; leaves it, and what follows, if it must wait.
     pub(crate) fn run(&mut self, at: u32, op: PendingOp<A>) {
         let waits = match &op {
-            PendingOp::Join(channel) => self.join(at, channel).map_err(|wait| (wait, false)),
+            PendingOp::Join(channel) => self.join(at, channel, None).map_err(|wait| (wait, false)),
+            PendingOp::Subscribe(channel, subscription) => self
+                .join(at, channel, Some(subscription))
+                .map_err(|wait| (wait, false)),
+            PendingOp::PublishWith(publication) => self
+                .publish_with(at, &publication.channel, &publication.publication())
+                .map_err(|wait| (wait, true)),
+            PendingOp::Query {
+                channel,
+                ticket,
+                query,
+            } => self
+                .query(at, channel, *ticket, *query)
+                .map_err(|wait| (wait, true)),
             PendingOp::Leave(channel) => self.leave(at, channel).map_err(|wait| (wait, false)),
             PendingOp::Publish {
                 channel,
@@ -237,7 +250,7 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn forget_ops(&mut self, ops: VecDeque<PendingOp<A>>) {
         for op in ops {
             match op {
-                PendingOp::Publish { .. } | PendingOp::Send { .. } => {
+                PendingOp::Publish { .. } | PendingOp::PublishWith(_) | PendingOp::Send { .. } => {
                     self.counts.channels.abandoned += 1;
                 }
                 PendingOp::TaskEnd(end) => {
@@ -287,6 +300,7 @@ impl<A: AppTypes> Engine<A> {
             && self.resume.is_empty()
             && self.rest.is_none()
             && self.fan_outs.is_empty()
+            && self.notices.is_empty()
     }
 
     pub(crate) fn is_quiet(&self) -> bool {

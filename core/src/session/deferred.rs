@@ -9,6 +9,9 @@ use bytes::Bytes;
 
 use crate::CloseCode;
 use crate::channels::message::Notification;
+use crate::channels::publication::{Publication, Retention};
+use crate::channels::query::ChannelQuery;
+use crate::channels::subscription::Subscription;
 use crate::delivery::queue::SendOptions;
 use crate::id::{ConnId, ShardId};
 use crate::proto::ws::opcode::MessageType;
@@ -114,7 +117,16 @@ pub(crate) enum Wait {
 /// A command of a connection's program that could not be carried out at once.
 pub(crate) enum PendingOp<A: AppTypes> {
     Join(Bytes),
+    /// With more than publications.
+    Subscribe(Bytes, Box<Subscription>),
     Leave(Bytes),
+    /// With what codecs are told about it, or with an offset.
+    PublishWith(Box<OwnedPublication>),
+    Query {
+        channel: Bytes,
+        ticket: u64,
+        query: ChannelQuery,
+    },
     /// To a channel, or to everyone.
     Publish {
         channel: Option<Bytes>,
@@ -149,6 +161,43 @@ pub(crate) enum PendingOp<A: AppTypes> {
     JoinRefused(Bytes),
 }
 
+/// A publication that waits, with its channel.
+pub(crate) struct OwnedPublication {
+    pub(crate) channel: Bytes,
+    kind: MessageType,
+    options: SendOptions,
+    payload: Bytes,
+    annotation: Bytes,
+    retention: Option<Retention>,
+}
+
+impl OwnedPublication {
+    pub(crate) fn new(channel: &[u8], publication: &Publication<'_>) -> Self {
+        Self {
+            channel: Bytes::copy_from_slice(channel),
+            kind: publication.kind,
+            options: publication.options,
+            payload: Bytes::copy_from_slice(publication.payload),
+            annotation: Bytes::copy_from_slice(publication.annotation),
+            retention: publication.retention,
+        }
+    }
+
+    pub(crate) fn publication(&self) -> Publication<'_> {
+        Publication {
+            kind: self.kind,
+            options: self.options,
+            payload: &self.payload,
+            annotation: &self.annotation,
+            retention: self.retention,
+        }
+    }
+
+    fn memory(&self) -> usize {
+        size_of::<Self>() + self.channel.len() + self.payload.len() + self.annotation.len()
+    }
+}
+
 impl<A: AppTypes> PendingOp<A> {
     /// Bytes of memory that it owns, as far as that is known: what a task has is its application's.
     fn memory(&self) -> usize {
@@ -160,6 +209,9 @@ impl<A: AppTypes> PendingOp<A> {
                 channel, payload, ..
             } => channel.as_ref().map_or(0, Bytes::len) + payload.len(),
             Self::Send { payload, .. } | Self::Reply { payload, .. } => payload.len(),
+            Self::Subscribe(channel, _) => channel.len() + size_of::<Subscription>(),
+            Self::PublishWith(publication) => publication.memory(),
+            Self::Query { channel, .. } => channel.len(),
             Self::CountMembers { channel, .. } => channel.len(),
             Self::Submit(..)
             | Self::Close(..)

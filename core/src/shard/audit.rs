@@ -23,8 +23,8 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             let name = engine.slots.id(at);
             parked += usize::from(slot.is_parked());
             for membership in &slot.memberships {
-                let listed = engine.registry.members(membership.channel);
-                assert_eq!(listed.get(membership.place as usize), Some(&at), "{name}");
+                let listed = engine.registry.members(membership.channel());
+                assert_eq!(listed.get(membership.place() as usize), Some(&at), "{name}");
             }
             let ended = !matches!(slot.phase(), Phase::Open);
             assert!(!ended || slot.memberships.is_empty(), "{name} has ended");

@@ -6,6 +6,7 @@ use crate::app::{AfterPanic, Context, Handler, Isolation};
 use crate::channels::message::Notification;
 use crate::delivery::MessageRef;
 use crate::engine::output::{Event, Output};
+use crate::engine::subscribe::Notice;
 use crate::session::deferred::{PendingOp, Wait};
 use crate::session::ended::{Ended, Leftover};
 use crate::shard::Shard;
@@ -71,6 +72,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             PendingOp::Notification(ticket, answer) => self.emit(at, |handler, ctx| match answer {
                 Notification::DeliveryReport(outcome) => handler.on_published(ctx, ticket, outcome),
                 Notification::Members(members) => handler.on_members(ctx, ticket, members),
+                Notification::Channel(answer) => handler.on_channel_answer(ctx, ticket, *answer),
             }),
             PendingOp::JoinRefused(channel) => {
                 self.emit(at, |handler, ctx| {
@@ -89,7 +91,23 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         while let Some(ended) = self.engine.ended.pop_front() {
             self.call_on_close(&ended);
         }
+        while let Some((at, notice)) = self.engine.next_notice() {
+            self.tell(at, notice);
+        }
         self.drop_leftovers();
+    }
+
+    /// Tells the handler what it is to know before anything else is written to a connection.
+    fn tell(&mut self, at: u32, notice: Notice) {
+        match notice {
+            Notice::Subscribed(subscribed) => {
+                self.engine.unpark(at, Wait::Callback);
+                self.emit(at, |handler, ctx| handler.on_subscribed(ctx, subscribed));
+            }
+            Notice::PositionLost(channel) => {
+                self.emit(at, |handler, ctx| handler.on_position_lost(ctx, &channel));
+            }
+        }
     }
 
     fn call_on_close(&mut self, ended: &Ended) {

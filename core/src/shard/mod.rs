@@ -136,7 +136,11 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     pub(crate) fn settle(&mut self) {
         self.engine.out.end_batch();
         let engine = &self.engine;
-        if !engine.out.has_slow() && engine.ended.is_empty() && engine.leftovers.is_empty() {
+        if !engine.out.has_slow()
+            && engine.ended.is_empty()
+            && engine.leftovers.is_empty()
+            && engine.notices.is_empty()
+        {
             return;
         }
         self.settle_ends();

@@ -33,8 +33,11 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             .then_some((self.engine.now, Reason::Turn));
         let application = self.engine.app_timers.next();
         let application = application.map(|at| (at, Reason::Application));
+        let due = self.engine.streams.next_due();
+        let due = due.map(|at| (at, Reason::Stream));
         connection
             .into_iter()
+            .chain(due)
             .chain(press)
             .chain(spent)
             .chain(application)
@@ -96,6 +99,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             idle = false;
             left -= 1;
         }
+        idle &= !self.engine.expire_streams();
         self.engine.counts.links.idle_wakeups += u64::from(idle);
         self.engine.decay();
         self.settle();

@@ -188,7 +188,7 @@ impl SessionCall<'_, '_> {
             subscription = subscription.presence(self.member(source.chan_info));
         }
         if rules.is_announced {
-            subscription = subscription.announced();
+            subscription = subscription.announced(resolved.options().priority);
         }
         if rules.gets_events {
             subscription = subscription.events();

@@ -1,7 +1,7 @@
 //! Metrics of channels, of messages to one connection and of commands from application threads.
 
 use stentor_core::channels::RemoteStats;
-use stentor_core::stats::Stats;
+use stentor_core::stats::{ChannelStats, Stats};
 
 use super::exposition::Exposition;
 
@@ -68,6 +68,32 @@ pub(super) fn channels(
         "stentor_joins_refused_memory_total",
         help,
         channels.joins_refused_memory,
+    );
+    streams(page, channels);
+}
+
+fn streams(page: &mut Exposition, channels: &ChannelStats) {
+    let help = "Channels with a position.";
+    page.gauge("stentor_streams", help, channels.streams);
+    let help = "Publications in the history of channels.";
+    page.gauge("stentor_history_publications", help, channels.kept);
+    let help = "Bytes of publications in the history of channels.";
+    page.gauge("stentor_history_bytes", help, channels.kept_bytes);
+    let help = "Publications removed from history because memory was short.";
+    page.counter("stentor_history_shed_total", help, channels.kept_shed);
+    let help = "Presence entries of channels.";
+    page.gauge("stentor_presence_entries", help, channels.shown);
+    let help = "Recoveries of subscriptions, by whether everything missed was recovered.";
+    let results = [
+        ("recovered", channels.recovered),
+        ("not_recovered", channels.not_recovered),
+    ];
+    page.counters("stentor_recoveries_total", help, "result", results);
+    let help = "Subscriptions ended because a publication did not reach the connection.";
+    page.counter(
+        "stentor_positions_lost_total",
+        help,
+        channels.positions_lost,
     );
 }
 

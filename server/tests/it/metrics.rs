@@ -91,6 +91,8 @@ fn stats_setters() -> Setters<Stats> {
         channels.abandoned, channels.credit_waits, channels.home_waits, channels.joins_refused,
         channels.unfinished, channels.slices,
         channels.joins_refused_memory,
+        channels.streams, channels.kept, channels.kept_bytes, channels.kept_shed, channels.shown,
+        channels.recovered, channels.not_recovered, channels.positions_lost,
         direct.sent, direct.offered, direct.undeliverable,
         links.accepted, links.held, links.opened, links.active, links.read_pauses, links.outcomes_gone,
         links.tasks_pending, links.task_waits, links.charged_bytes, links.frame_bytes, links.idle_wakeups, links.too_long,

@@ -3,12 +3,12 @@
 use stentor_core::Config;
 use stentor_core::testing::wire::Opcode;
 
-use super::{Net, frame, masked};
+use super::{Chat, Net, frame, masked};
 
 #[test]
 fn each_member_gets_a_message_in_its_codec_and_each_codec_encodes_it_once() {
     for shards in [1, 4] {
-        let mut net = Net::new(shards, Config::builder());
+        let mut net = Net::new(shards, Config::builder(), || Chat);
         let targets = ["/ws", "/ws?1", "/ws?2", "/lines?1", "/lines"];
         let ids: Vec<_> = (0..100)
             .map(|n| net.connect(n % usize::from(shards), targets[n % targets.len()]))
@@ -34,7 +34,7 @@ fn each_member_gets_a_message_in_its_codec_and_each_codec_encodes_it_once() {
 #[test]
 fn a_batch_reaches_members_of_every_codec_in_order() {
     for (shards, large) in [(1, 30), (1, 700), (3, 60)] {
-        let mut net = Net::new(shards, Config::builder());
+        let mut net = Net::new(shards, Config::builder(), || Chat);
         let ids: Vec<_> = (0..large)
             .map(|n| {
                 let target = ["/ws?1", "/ws", "/lines?1"][n % 3];
@@ -66,7 +66,7 @@ fn a_batch_reaches_members_of_every_codec_in_order() {
 fn what_a_codec_makes_much_longer_reaches_everyone_in_order() {
     for (shards, large) in [(1, 6), (1, 700), (3, 12)] {
         let config = Config::builder().queue_bytes(64 << 20);
-        let mut net = Net::new(shards, config);
+        let mut net = Net::new(shards, config, || Chat);
         let ids: Vec<_> = (0..large)
             .map(|n| {
                 let target = ["/lines?1", "/ws", "/lines"][n % 3];
@@ -108,7 +108,7 @@ fn what_a_codec_makes_much_longer_reaches_everyone_in_order() {
 
 #[test]
 fn a_channel_without_verbatim_members_encodes_in_one_form_only() {
-    let mut net = Net::new(1, Config::builder());
+    let mut net = Net::new(1, Config::builder(), || Chat);
     let ids: Vec<_> = (0..10).map(|_| net.connect(0, "/ws?1")).collect();
     let before = net.stats().channels.copied;
     let burst = masked(Opcode::Text, b"!x").repeat(8);
@@ -122,7 +122,7 @@ fn a_channel_without_verbatim_members_encodes_in_one_form_only() {
 
 #[test]
 fn a_message_to_one_connection_is_encoded_for_it_and_a_reply_is_not() {
-    let mut net = Net::new(1, Config::builder());
+    let mut net = Net::new(1, Config::builder(), || Chat);
     let id = net.connect(0, "/ws?1");
     net.say(id, Opcode::Text, b"me");
     assert_eq!(net.take(id), frame(Opcode::Text, b"you>to you"));
@@ -135,7 +135,7 @@ fn a_message_to_one_connection_is_encoded_for_it_and_a_reply_is_not() {
 #[test]
 fn what_a_codec_cannot_express_is_refused_and_counted_for_its_members_only() {
     for shards in [1, 2] {
-        let mut net = Net::new(shards, Config::builder());
+        let mut net = Net::new(shards, Config::builder(), || Chat);
         let verbatim = net.connect(0, "/ws");
         let others: Vec<_> = (0..5)
             .map(|n| net.connect(n % usize::from(shards), "/ws?2"))
@@ -158,7 +158,7 @@ fn what_a_codec_cannot_express_is_refused_and_counted_for_its_members_only() {
 #[test]
 fn a_codec_that_panics_concerns_only_those_who_have_it() {
     for shards in [1, 2] {
-        let mut net = Net::new(shards, Config::builder());
+        let mut net = Net::new(shards, Config::builder(), || Chat);
         let verbatim = net.connect(0, "/ws");
         let bad = net.connect(usize::from(shards) - 1, "/ws?3");
         for _ in 0..3 {
@@ -176,7 +176,7 @@ fn a_codec_that_panics_concerns_only_those_who_have_it() {
 
 #[test]
 fn a_codec_that_does_not_exist_refuses_the_connection() {
-    let mut net = Net::new(1, Config::builder());
+    let mut net = Net::new(1, Config::builder(), || Chat);
     let id = net.accept(0, None);
     net.send(id, super::request("/ws?4").as_bytes());
     assert!(net.take(id).starts_with(b"HTTP/1.1 500 "));

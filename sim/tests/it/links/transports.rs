@@ -6,7 +6,7 @@ use stentor_core::proto::transport::{Transport, TransportError};
 use stentor_core::testing::wire::Opcode;
 use stentor_core::{CloseCause, Config, ConnId, Output};
 
-use super::{Net, frame, masked, request};
+use super::{Chat, Net, frame, masked, request};
 
 /// Records of a length byte and up to 255 bytes, each changed by a key. A record of length zero is
 /// a fault, which is answered with `FAULT`; one of the key alone is a greeting, answered by another.
@@ -66,7 +66,7 @@ fn open(bytes: &[u8]) -> Vec<u8> {
     plain
 }
 
-fn connect(net: &mut Net, shard: usize, target: &str) -> ConnId {
+fn connect(net: &mut Net<Chat>, shard: usize, target: &str) -> ConnId {
     let id = net.accept(shard, Some(Box::new(Xor(KEY))));
     net.send(id, &seal(request(target).as_bytes()));
     let response = open(&net.take(id));
@@ -79,7 +79,7 @@ const KEY: u8 = 0x5A;
 #[test]
 fn a_conversation_is_the_same_through_a_transport_on_every_wire() {
     for shards in [1, 2] {
-        let mut net = Net::new(shards, Config::builder());
+        let mut net = Net::new(shards, Config::builder(), || Chat);
         let last = usize::from(shards) - 1;
         let sealed = connect(&mut net, last, "/ws");
         let lines = connect(&mut net, 0, "/lines?1");
@@ -118,7 +118,7 @@ fn any_cut_of_records_gives_the_same_conversation() {
 }
 
 fn heard(said: &[u8], cut: usize, takes: usize) -> Vec<u8> {
-    let mut net = Net::new(1, Config::builder());
+    let mut net = Net::new(1, Config::builder(), || Chat);
     net.takes = takes;
     let id = net.accept(0, Some(Box::new(Xor(KEY))));
     for piece in said.chunks(cut) {
@@ -131,7 +131,7 @@ fn heard(said: &[u8], cut: usize, takes: usize) -> Vec<u8> {
 
 #[test]
 fn a_transport_speaks_before_the_wire_does() {
-    let mut net = Net::new(1, Config::builder());
+    let mut net = Net::new(1, Config::builder(), || Chat);
     let id = net.accept(0, Some(Box::new(Xor(KEY))));
     net.send(id, &[1]);
     assert!(net.take(id).is_empty());
@@ -144,7 +144,7 @@ fn a_transport_speaks_before_the_wire_does() {
 #[test]
 fn a_fault_of_the_transport_is_answered_and_ends_the_link_alone() {
     for is_open in [true, false] {
-        let mut net = Net::new(1, Config::builder());
+        let mut net = Net::new(1, Config::builder(), || Chat);
         let other = net.connect(0, "/ws");
         let id = match is_open {
             true => connect(&mut net, 0, "/ws"),
@@ -162,7 +162,7 @@ fn a_fault_of_the_transport_is_answered_and_ends_the_link_alone() {
 
 #[test]
 fn what_is_sealed_stays_in_order_and_what_is_urgent_comes_right_behind_it() {
-    let mut net = Net::new(1, Config::builder());
+    let mut net = Net::new(1, Config::builder(), || Chat);
     let slow = connect(&mut net, 0, "/ws");
     let writer = net.connect(0, "/ws");
     net.takes = 3;
@@ -202,7 +202,7 @@ fn what_is_sealed_stays_in_order_and_what_is_urgent_comes_right_behind_it() {
 #[test]
 fn what_is_sealed_during_a_write_is_written_next() {
     for takes_all in [true, false] {
-        let mut net = Net::new(1, Config::builder());
+        let mut net = Net::new(1, Config::builder(), || Chat);
         let id = connect(&mut net, 0, "/ws");
         let now = net.now;
         let shard = &mut net.shards[0];

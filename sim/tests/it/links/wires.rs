@@ -5,12 +5,12 @@ use std::time::Duration;
 use stentor_core::testing::wire::Opcode;
 use stentor_core::{CloseCause, Config};
 
-use super::{Net, frame};
+use super::{Chat, Net, frame};
 
 #[test]
 fn a_line_and_a_frame_carry_the_same_messages_in_one_channel() {
     for shards in [1, 3] {
-        let mut net = Net::new(shards, Config::builder());
+        let mut net = Net::new(shards, Config::builder(), || Chat);
         let last = usize::from(shards) - 1;
         let lines = net.connect(0, "/lines");
         let socket = net.connect(last, "/ws");
@@ -28,7 +28,7 @@ fn a_line_and_a_frame_carry_the_same_messages_in_one_channel() {
 
 #[test]
 fn messages_of_one_read_reach_lines_in_order_however_they_are_batched() {
-    let mut net = Net::new(1, Config::builder());
+    let mut net = Net::new(1, Config::builder(), || Chat);
     let ids: Vec<_> = (0..40)
         .map(|n| net.connect(0, if n % 3 == 0 { "/lines" } else { "/ws" }))
         .collect();
@@ -66,7 +66,7 @@ fn any_cut_of_the_bytes_of_a_line_gives_the_same_messages() {
 }
 
 fn heard_in_cuts(said: &str, cut: usize) -> String {
-    let mut net = Net::new(1, Config::builder());
+    let mut net = Net::new(1, Config::builder(), || Chat);
     let id = net.accept(0, None);
     for piece in said.as_bytes().chunks(cut) {
         net.send(id, piece);
@@ -76,7 +76,7 @@ fn heard_in_cuts(said: &str, cut: usize) -> String {
 
 #[test]
 fn what_is_urgent_overtakes_and_what_overflows_is_counted_on_a_line() {
-    let mut net = Net::new(1, Config::builder().queue_messages(4));
+    let mut net = Net::new(1, Config::builder().queue_messages(4), || Chat);
     let reader = net.connect(0, "/lines");
     let writer = net.connect(0, "/ws");
     net.takes = 0;
@@ -101,7 +101,7 @@ fn what_is_urgent_overtakes_and_what_overflows_is_counted_on_a_line() {
 
 #[test]
 fn a_line_is_closed_by_its_last_line_and_by_the_end_of_its_stream() {
-    let mut net = Net::new(1, Config::builder());
+    let mut net = Net::new(1, Config::builder(), || Chat);
     let id = net.connect(0, "/lines");
     net.send(id, b"bye\n");
     assert_eq!(net.take(id), b"!close\x03\xe9\n");
@@ -120,7 +120,7 @@ fn a_silent_line_is_asked_and_closed_like_any_other() {
     let config = Config::builder()
         .ping_interval(Duration::from_secs(10))
         .pong_wait(Duration::from_secs(15));
-    let mut net = Net::new(1, config);
+    let mut net = Net::new(1, config, || Chat);
     let id = net.connect(0, "/lines");
     for second in 1..=60 {
         net.now = net.now.after(Duration::from_secs(1));
@@ -142,7 +142,7 @@ fn bad_lines_are_a_fault_of_their_peer() {
         b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\
         xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n",
     ] {
-        let mut net = Net::new(1, config());
+        let mut net = Net::new(1, config(), || Chat);
         let id = net.connect(0, "/lines");
         let other = net.connect(0, "/lines");
         net.send(id, bad);
@@ -155,7 +155,7 @@ fn bad_lines_are_a_fault_of_their_peer() {
 
 #[test]
 fn only_the_wire_that_needs_a_handshake_asks_for_one() {
-    let mut net = Net::new(1, Config::builder());
+    let mut net = Net::new(1, Config::builder(), || Chat);
     let id = net.accept(0, None);
     net.send(id, b"GET /ws HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(net.take(id).starts_with(b"HTTP/1.1 426 "));

@@ -1,0 +1,201 @@
+//! Stream of one channel at its owner: epoch, offset of the newest publication, and the publications
+//! that are kept, bounded in number, bytes and time.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use crate::channels::publication::{KeptPublication, Retention};
+use crate::channels::query::{ChannelAnswer, HistoryQuery};
+use crate::channels::subscription::{Recovery, RecoveryMode, Since};
+use crate::position::{Epoch, Position};
+use crate::time::Timestamp;
+
+/// The stream of a channel.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    epoch: Epoch,
+    /// The offset of the newest publication, kept or not.
+    top: u64,
+    /// The newest ones, the oldest first.
+    kept: VecDeque<KeptPublication>,
+    /// Bytes of their payloads and annotations.
+    kept_bytes: usize,
+    /// From when on none is kept.
+    kept_until: Timestamp,
+    /// From when on the stream may be forgotten.
+    known_until: Timestamp,
+}
+
+/// What a subscriber has missed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Recovered {
+    pub(crate) is_complete: bool,
+    pub(crate) publications: Vec<KeptPublication>,
+}
+
+impl Stream {
+    /// Creates a stream without publications, to be known for as long as it would keep some.
+    pub(crate) fn new(epoch: Epoch, retention: &Retention, now: Timestamp) -> Self {
+        Self {
+            epoch,
+            top: 0,
+            kept: VecDeque::new(),
+            kept_bytes: 0,
+            kept_until: now,
+            known_until: now.after(retention.ttl),
+        }
+    }
+
+    pub(crate) const fn position(&self) -> Position {
+        Position {
+            epoch: self.epoch,
+            offset: self.top,
+        }
+    }
+
+    /// Returns when something of it is due to be forgotten.
+    pub(crate) fn due(&self) -> Timestamp {
+        match self.kept.is_empty() {
+            true => self.known_until,
+            false => self.kept_until.min(self.known_until),
+        }
+    }
+
+    /// Returns whether it may be forgotten.
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        self.known_until <= now
+    }
+
+    /// Returns the number of publications that are kept, and their bytes.
+    pub(crate) fn kept(&self) -> (usize, usize) {
+        (self.kept.len(), self.kept_bytes)
+    }
+
+    /// Returns the bytes of memory that it owns.
+    pub(crate) fn memory(&self) -> usize {
+        self.kept_bytes + self.kept.capacity() * size_of::<KeptPublication>()
+    }
+
+    /// Notes that somebody is interested: the position is known for longer.
+    pub(crate) fn touch(&mut self, retention: &Retention, now: Timestamp) {
+        let time = match self.top {
+            // Nobody can have missed anything of it.
+            0 => retention.ttl,
+            _ => retention.position_ttl.max(retention.ttl),
+        };
+        self.known_until = self.known_until.max(now.after(time));
+    }
+
+    /// Adds a publication; the offset is set here. Drops the oldest if there are too many.
+    pub(crate) fn append(
+        &mut self,
+        mut publication: KeptPublication,
+        retention: &Retention,
+        now: Timestamp,
+    ) -> Position {
+        self.expire(now);
+        self.top += 1;
+        publication.offset = self.top;
+        let bytes = bytes_of(&publication);
+        self.kept_bytes += bytes;
+        self.kept.push_back(publication);
+        while self.kept.len() > retention.messages as usize || self.kept_bytes > retention.bytes {
+            self.drop_oldest();
+        }
+        self.kept_until = now.after(retention.ttl);
+        self.touch(retention, now);
+        self.position()
+    }
+
+    /// Forgets what is not to be kept any more.
+    pub(crate) fn expire(&mut self, now: Timestamp) {
+        if self.kept_until <= now {
+            self.clear();
+        }
+    }
+
+    /// Forgets every publication, and keeps the position.
+    pub(crate) fn clear(&mut self) {
+        self.kept = VecDeque::new();
+        self.kept_bytes = 0;
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(oldest) = self.kept.pop_front() {
+            self.kept_bytes -= bytes_of(&oldest);
+        }
+    }
+
+    /// Returns what a subscriber has missed, if it can be said what that is.
+    pub(crate) fn recover(&mut self, recovery: &Recovery, now: Timestamp) -> Recovered {
+        self.expire(now);
+        let Since { epoch, offset } = recovery.since;
+        let is_same_epoch = epoch.is_none_or(|epoch| epoch == self.epoch);
+        let lost = Recovered {
+            is_complete: false,
+            publications: Vec::new(),
+        };
+        match recovery.mode {
+            RecoveryMode::All => {
+                let missed = self.top.checked_sub(offset);
+                let Some(missed) = missed.filter(|_| is_same_epoch) else {
+                    return lost;
+                };
+                if missed > self.kept.len() as u64 || missed > u64::from(recovery.limit) {
+                    return lost;
+                }
+                let first = self.kept.len() - missed as usize;
+                Recovered {
+                    is_complete: true,
+                    publications: self.kept.range(first..).cloned().collect(),
+                }
+            }
+            RecoveryMode::Latest if is_same_epoch && offset == self.top && epoch.is_some() => {
+                Recovered {
+                    is_complete: true,
+                    publications: Vec::new(),
+                }
+            }
+            RecoveryMode::Latest => Recovered {
+                is_complete: !self.kept.is_empty(),
+                publications: self.kept.back().cloned().into_iter().collect(),
+            },
+        }
+    }
+
+    /// Answers a question about what was published.
+    pub(crate) fn history(&mut self, query: &HistoryQuery, now: Timestamp) -> ChannelAnswer {
+        self.expire(now);
+        let position = self.position();
+        let since = query.since.unwrap_or_default();
+        if since.epoch.is_some_and(|epoch| epoch != self.epoch) {
+            return ChannelAnswer::ForeignEpoch(position);
+        }
+        let limit = query.limit as usize;
+        // The offset before the oldest that is kept.
+        let base = self.top - self.kept.len() as u64;
+        let place = |offset: u64| offset.saturating_sub(base).min(self.kept.len() as u64) as usize;
+        let publications = if query.reverse {
+            let end = match query.since {
+                Some(since) => place(since.offset.saturating_sub(1)),
+                None => self.kept.len(),
+            };
+            self.kept.range(..end).rev().take(limit).cloned().collect()
+        } else {
+            let first = query.since.map_or(0, |since| place(since.offset));
+            self.kept.range(first..).take(limit).cloned().collect()
+        };
+        ChannelAnswer::History {
+            position,
+            publications,
+        }
+    }
+}
+
+/// Bytes that a publication is counted with.
+fn bytes_of(publication: &KeptPublication) -> usize {
+    publication.payload.len() + publication.annotation.len()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,308 @@
+//! Streams of the channels that a shard owns: by name, and when something of them is to be forgotten.
+
+use alloc::collections::BinaryHeap;
+use core::cmp::Reverse;
+use core::hash::BuildHasher;
+
+use bytes::Bytes;
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+
+use crate::chance::Chance;
+use crate::channels::publication::{KeptPublication, Retention};
+use crate::channels::query::{ChannelAnswer, HistoryQuery};
+use crate::channels::stream::{Recovered, Stream};
+use crate::channels::subscription::Recovery;
+use crate::position::{Epoch, Position};
+use crate::table::{Peak, Place, Table};
+use crate::time::Timestamp;
+
+/// The streams of a shard's channels.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    streams: Table<Entry>,
+    by_name: HashTable<u32>,
+    /// When each is to be looked at; once for each, and not later than it is due.
+    due: BinaryHeap<Reverse<(Timestamp, u32)>>,
+    hash: FixedState,
+    epochs: Chance,
+    peak: Peak,
+    /// Bytes of memory of names and publications.
+    owned: usize,
+    /// Publications that are kept, and bytes of them.
+    kept: (usize, usize),
+    /// Where the next search for memory begins.
+    hand: u32,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Of { name: Bytes, stream: Stream },
+    Vacant(u32),
+}
+
+impl Place for Entry {
+    fn vacate(&mut self, next: u32) {
+        *self = Self::Vacant(next);
+    }
+
+    fn next_vacant(&self) -> u32 {
+        match *self {
+            Self::Vacant(next) => next,
+            Self::Of { .. } => u32::MAX,
+        }
+    }
+}
+
+impl Entry {
+    fn name(&self) -> &[u8] {
+        match self {
+            Self::Of { name, .. } => name,
+            Self::Vacant(_) => &[],
+        }
+    }
+
+    fn memory(&self) -> usize {
+        match self {
+            Self::Of { name, stream } => name.len() + stream.memory(),
+            Self::Vacant(_) => 0,
+        }
+    }
+
+    fn kept(&self) -> (usize, usize) {
+        match self {
+            Self::Of { stream, .. } => stream.kept(),
+            Self::Vacant(_) => (0, 0),
+        }
+    }
+}
+
+impl Streams {
+    /// The epochs of a shard's streams are those of its seed.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            streams: Table::new(),
+            by_name: HashTable::new(),
+            due: BinaryHeap::new(),
+            hash: FixedState::with_seed(seed),
+            epochs: Chance::new(seed),
+            peak: Peak::default(),
+            owned: 0,
+            kept: (0, 0),
+            hand: 0,
+        }
+    }
+
+    /// Returns the number of streams.
+    pub(crate) fn len(&self) -> usize {
+        self.streams.occupied() as usize
+    }
+
+    /// Returns the number of publications that are kept, and their bytes.
+    pub(crate) const fn kept(&self) -> (usize, usize) {
+        self.kept
+    }
+
+    /// Returns the bytes of memory.
+    pub(crate) fn memory(&self) -> usize {
+        self.streams.memory()
+            + self.by_name.allocation_size()
+            + self.due.capacity() * size_of::<Reverse<(Timestamp, u32)>>()
+            + self.owned
+    }
+
+    /// The sums that are kept, counted anew.
+    ///
+    /// # Panics
+    /// If they differ.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn audit(&self) {
+        let owned: usize = self.streams.iter().map(Entry::memory).sum();
+        assert_eq!(owned, self.owned, "bytes of streams");
+        let kept = self.streams.iter().map(Entry::kept);
+        let kept = kept.fold((0, 0), |sum, kept| (sum.0 + kept.0, sum.1 + kept.1));
+        assert_eq!(kept, self.kept, "kept publications");
+        assert_eq!(self.by_name.len(), self.len());
+        assert_eq!(self.due.len(), self.len());
+    }
+
+    /// Gives a publication the next offset in the stream of its channel, and keeps it.
+    pub(crate) fn append(
+        &mut self,
+        name: &[u8],
+        publication: KeptPublication,
+        retention: &Retention,
+        now: Timestamp,
+    ) -> Position {
+        self.with(name, retention, now, |stream| {
+            stream.append(publication, retention, now)
+        })
+    }
+
+    /// Returns the position of a channel, whose stream begins if there is none.
+    pub(crate) fn position(
+        &mut self,
+        name: &[u8],
+        retention: &Retention,
+        now: Timestamp,
+    ) -> Position {
+        self.with(name, retention, now, |stream| {
+            stream.touch(retention, now);
+            stream.position()
+        })
+    }
+
+    /// Returns the position of a channel, and what a subscriber has missed of its stream.
+    pub(crate) fn recover(
+        &mut self,
+        name: &[u8],
+        recovery: &Recovery,
+        retention: &Retention,
+        now: Timestamp,
+    ) -> (Position, Recovered) {
+        self.with(name, retention, now, |stream| {
+            stream.touch(retention, now);
+            (stream.position(), stream.recover(recovery, now))
+        })
+    }
+
+    /// Answers a question about what was published to a channel.
+    pub(crate) fn history(
+        &mut self,
+        name: &[u8],
+        query: &HistoryQuery,
+        now: Timestamp,
+    ) -> ChannelAnswer {
+        self.with(name, &query.retention, now, |stream| {
+            stream.touch(&query.retention, now);
+            stream.history(query, now)
+        })
+    }
+
+    /// Returns when something is due to be forgotten, at the earliest.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.due.peek().map(|&Reverse((due, _))| due)
+    }
+
+    /// Forgets what is due, of so many streams at most. A stream that `is_needed` is not forgotten
+    /// as a whole: it has subscribers, for whom a new one would be a gap.
+    /// Returns whether anything was due.
+    pub(crate) fn expire(
+        &mut self,
+        now: Timestamp,
+        most: usize,
+        is_needed: impl Fn(&[u8]) -> bool,
+    ) -> bool {
+        for count in 0..most {
+            let Some(&Reverse((_, at))) = self.due.peek().filter(|first| first.0.0 <= now) else {
+                return count > 0;
+            };
+            self.due.pop();
+            let mut is_over = false;
+            self.change(at, |name, stream| {
+                stream.expire(now);
+                is_over = stream.is_over(now) && !is_needed(name);
+            });
+            if is_over {
+                self.remove(at);
+                continue;
+            }
+            if let Entry::Of { stream, .. } = &self.streams[at] {
+                // One that is needed is looked at again after a while.
+                let due = stream.due().max(now.after(LATER));
+                self.due.push(Reverse((due, at)));
+            }
+        }
+        most > 0
+    }
+
+    /// Forgets publications until this many bytes are free, of so many streams at most. Returns how
+    /// many publications were forgotten.
+    pub(crate) fn shed(&mut self, bytes: usize, most: usize) -> usize {
+        let (before, owned) = (self.kept.0, self.owned);
+        for _ in 0..most.min(self.streams.len() as usize) {
+            if owned - self.owned >= bytes {
+                break;
+            }
+            self.hand = (self.hand + 1) % self.streams.len();
+            self.change(self.hand, |_, stream| stream.clear());
+        }
+        before - self.kept.0
+    }
+
+    /// Gives memory back that was not needed since the last time.
+    pub(crate) fn decay(&mut self) {
+        self.streams.decay();
+        let (streams, hash, len) = (&self.streams, &self.hash, self.by_name.len());
+        if let Some(most) = self.peak.decay(len, self.by_name.capacity()) {
+            self.by_name
+                .shrink_to(most, |&at| hash.hash_one(streams[at].name()));
+            self.due.shrink_to(most);
+        }
+    }
+
+    /// Does something with the stream of a channel, which begins if there is none or it is over.
+    fn with<R>(
+        &mut self,
+        name: &[u8],
+        retention: &Retention,
+        now: Timestamp,
+        action: impl FnOnce(&mut Stream) -> R,
+    ) -> R {
+        let hash = self.hash.hash_one(name);
+        let (streams, state) = (&self.streams, &self.hash);
+        let found = self
+            .by_name
+            .find(hash, |&at| streams[at].name() == name)
+            .copied();
+        let at = found.unwrap_or_else(|| {
+            let epoch = Epoch::from_bits(self.epochs.next());
+            let stream = Stream::new(epoch, retention, now);
+            let due = stream.due();
+            let name = Bytes::copy_from_slice(name);
+            self.owned += name.len();
+            let at = self.streams.insert(Entry::Of { name, stream });
+            let streams = &self.streams;
+            self.by_name
+                .insert_unique(hash, at, |&at| state.hash_one(streams[at].name()));
+            self.due.push(Reverse((due, at)));
+            at
+        });
+        self.change(at, |_, stream| action(stream))
+            .expect("an entry that is found is not vacant")
+    }
+
+    /// Changes a stream, and takes note of what it owns after that.
+    fn change<R>(&mut self, at: u32, action: impl FnOnce(&[u8], &mut Stream) -> R) -> Option<R> {
+        let entry = &mut self.streams[at];
+        let (memory, kept) = (entry.memory(), entry.kept());
+        let Entry::Of { name, stream } = entry else {
+            return None;
+        };
+        let result = action(name, stream);
+        let entry = &self.streams[at];
+        self.owned = self.owned - memory + entry.memory();
+        let now = entry.kept();
+        self.kept = (self.kept.0 - kept.0 + now.0, self.kept.1 - kept.1 + now.1);
+        Some(result)
+    }
+
+    /// Forgets a stream, whose entry among those that are due is gone already.
+    fn remove(&mut self, at: u32) {
+        self.change(at, |_, stream| stream.clear());
+        let entry = &self.streams[at];
+        self.owned -= entry.memory();
+        let hash = self.hash.hash_one(entry.name());
+        if let Ok(found) = self.by_name.find_entry(hash, |&other| other == at) {
+            found.remove();
+            self.peak.note(self.by_name.len() + 1);
+        }
+        self.streams.remove(at);
+    }
+}
+
+/// After how long a stream is looked at again that could not be forgotten.
+const LATER: core::time::Duration = core::time::Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

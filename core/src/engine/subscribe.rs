@@ -1,0 +1,329 @@
+//! Subscriptions with a position, presence or events: what the owner of a channel does for them, and
+//! what the handler of a member is to be told.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::channels::message::{
+    Completion, JoinAnswer, MessageBody, Notification, PublicationExtras, Query, Requester,
+    ShardPublication,
+};
+use crate::channels::presence::ShownMember;
+use crate::channels::publication::KeptPublication;
+use crate::channels::query::ChannelQuery;
+use crate::channels::registry::Audience;
+use crate::channels::stream::Recovered;
+use crate::channels::subscription::{Subscribed, Subscription};
+use crate::delivery::codec::{ChannelEvent, MessageDetails, SharedPayload};
+use crate::delivery::queue::SendOptions;
+use crate::engine::Engine;
+use crate::id::ConnId;
+use crate::proto::ws::opcode::MessageType;
+use crate::session::app_types::AppTypes;
+use crate::session::deferred::Wait;
+use crate::session::phase::Phase;
+
+/// What a handler is to be told before anything else is written to the connection.
+#[derive(Debug)]
+pub(crate) enum Notice {
+    Subscribed(Subscribed),
+    /// Of the channel with this name.
+    PositionLost(Bytes),
+}
+
+impl<A: AppTypes> Engine<A> {
+    /// Subscribes a connection of this shard to a channel that is owned here.
+    pub(crate) fn subscribe_here(&mut self, at: u32, name: &[u8], subscription: &Subscription) {
+        let (conn, name) = (self.slots.id(at), Bytes::copy_from_slice(name));
+        let answer = self.subscribe_as_owner(conn, &name, subscription);
+        let is_member = answer.subscribed.is_member;
+        self.finish_join(at, &name, answer);
+        if is_member {
+            self.announce(&name, ChannelEvent::Join, subscription.shown());
+        }
+    }
+
+    /// At the owner: a connection of another shard wants to be a member.
+    pub(crate) fn handle_join(
+        &mut self,
+        conn: ConnId,
+        channel: Bytes,
+        subscription: Option<&Subscription>,
+    ) {
+        let answer = subscription.map(|subscription| {
+            let answer = self.subscribe_as_owner(conn, &channel, subscription);
+            Box::new(answer)
+        });
+        let is_member = answer
+            .as_ref()
+            .is_none_or(|answer| answer.subscribed.is_member);
+        if is_member {
+            let shard = conn.shard();
+            self.registry.add_remote(&channel, Audience::Members, shard);
+            if answer.as_ref().is_some_and(|answer| answer.gets_events) {
+                self.registry
+                    .add_remote(&channel, Audience::Listeners, shard);
+            }
+        }
+        let joined = MessageBody::Joined {
+            conn,
+            channel: channel.clone(),
+            answer,
+        };
+        self.post(conn.shard(), joined);
+        if is_member {
+            let member = subscription.and_then(Subscription::shown);
+            self.announce(&channel, ChannelEvent::Join, member);
+        }
+    }
+
+    /// At the owner: a connection of another shard is a member no more.
+    pub(crate) fn handle_leave(&mut self, conn: ConnId, channel: Bytes, listened: bool) {
+        let shard = conn.shard();
+        self.registry
+            .remove_remote(&channel, Audience::Members, shard);
+        if listened {
+            self.registry
+                .remove_remote(&channel, Audience::Listeners, shard);
+        }
+        let left = MessageBody::Left {
+            conn,
+            channel: channel.clone(),
+        };
+        self.post(shard, left);
+        self.leave_as_owner(conn, &channel);
+    }
+
+    /// The owner of a channel has made a connection a member, or has not.
+    pub(crate) fn handle_joined(
+        &mut self,
+        conn: ConnId,
+        channel: &Bytes,
+        answer: Option<Box<JoinAnswer>>,
+    ) {
+        let Some(at) = self.slots.find(conn) else {
+            return;
+        };
+        let is_open = self.slots[at].phase() == Phase::Open;
+        let is_member = answer
+            .as_ref()
+            .is_none_or(|answer| answer.subscribed.is_member);
+        if !is_open && is_member {
+            // It has ended meanwhile; the answer to this is still awaited.
+            let leave = MessageBody::Leave {
+                conn,
+                channel: channel.clone(),
+                listened: answer.is_some_and(|answer| answer.gets_events),
+            };
+            let owner = self.registry.owner(channel);
+            self.post(owner, leave);
+            return;
+        }
+        self.slots[at].awaited_answers -= 1;
+        if !is_open {
+            self.free_if_done(at);
+            return;
+        }
+        match answer {
+            None => self.add_member(at, channel, Audience::Members, false),
+            Some(answer) => self.finish_join(at, channel, *answer),
+        }
+        self.unpark(at, Wait::Joined);
+    }
+
+    /// The owner of a channel has ended a membership.
+    pub(crate) fn handle_left(&mut self, conn: ConnId, channel: &[u8]) {
+        let Some(at) = self.slots.find(conn) else {
+            return;
+        };
+        self.slots[at].awaited_answers -= 1;
+        // One that was lost has ended already; there may be another by now, which waits for nothing.
+        if let Some(membership) = self.membership(at, channel)
+            && self.is_leaving(at, membership.channel())
+        {
+            self.end_membership(at, membership);
+            self.unpark(at, Wait::Left(membership.channel()));
+        }
+        self.free_if_done(at);
+    }
+
+    fn is_leaving(&self, at: u32, channel: u32) -> bool {
+        let deferred = self.slots[at].deferred.as_ref();
+        deferred.and_then(|deferred| deferred.wait) == Some(Wait::Left(channel))
+    }
+
+    /// Enters a new member, and lets its handler know.
+    fn finish_join(&mut self, at: u32, name: &Bytes, answer: JoinAnswer) {
+        let JoinAnswer {
+            subscribed,
+            is_positioned,
+            gets_events,
+        } = answer;
+        if subscribed.is_member {
+            self.add_member(at, name, Audience::Members, is_positioned);
+            if gets_events {
+                self.add_member(at, name, Audience::Listeners, false);
+            }
+        }
+        let conn = self.slots.id(at);
+        self.notices
+            .push_back((conn, Notice::Subscribed(subscribed)));
+    }
+
+    /// At the owner: says where a new member is in the stream of the channel, and shows it.
+    fn subscribe_as_owner(
+        &mut self,
+        conn: ConnId,
+        name: &Bytes,
+        subscription: &Subscription,
+    ) -> JoinAnswer {
+        let (position, recovered) = match (subscription.retention, subscription.recovery) {
+            (None, _) => (None, Recovered::nothing()),
+            (Some(retention), None) => {
+                let position = self.streams.position(name, &retention, self.now);
+                (Some(position), Recovered::nothing())
+            }
+            (Some(retention), Some(recovery)) => {
+                let (position, recovered) =
+                    self.streams.recover(name, &recovery, &retention, self.now);
+                (Some(position), recovered)
+            }
+        };
+        let is_required = subscription
+            .recovery
+            .is_some_and(|recovery| recovery.is_required);
+        let is_member = recovered.is_complete || !is_required;
+        if is_member && let Some(member) = subscription.shown() {
+            self.presence.insert(name, conn, member);
+        }
+        if subscription.recovery.is_some() {
+            let counts = &mut self.counts.channels;
+            *match recovered.is_complete {
+                true => &mut counts.recovered,
+                false => &mut counts.not_recovered,
+            } += 1;
+        }
+        JoinAnswer {
+            subscribed: Subscribed {
+                channel: name.clone(),
+                is_member,
+                position,
+                recovered: recovered.is_complete,
+                publications: recovered.publications,
+            },
+            is_positioned: subscription.is_positioned,
+            gets_events: subscription.gets_events,
+        }
+    }
+
+    /// At the owner: a member is shown no more.
+    pub(crate) fn leave_as_owner(&mut self, conn: ConnId, name: &Bytes) {
+        if self.presence.members() > 0 {
+            let member = self.presence.remove(name, conn);
+            self.announce(name, ChannelEvent::Leave, member);
+        }
+    }
+
+    /// At the owner: lets those know who get events.
+    fn announce(&mut self, name: &Bytes, event: ChannelEvent, member: Option<ShownMember>) {
+        let Some((member, priority)) = member.and_then(|m| Some((m.info, m.announced?))) else {
+            return;
+        };
+        if self
+            .registry
+            .find_audience(name, Audience::Listeners)
+            .is_none()
+        {
+            return;
+        }
+        self.publish_as_owner(ShardPublication {
+            channel: Some(name.clone()),
+            origin: Requester::Owner,
+            kind: MessageType::Text,
+            options: SendOptions::new(priority),
+            published: self.now,
+            payload: SharedPayload::new(member.info.clone(), A::CODECS),
+            extras: Some(Box::new(PublicationExtras {
+                details: MessageDetails {
+                    event,
+                    ..MessageDetails::default()
+                },
+                retention: None,
+            })),
+            owner: self.id,
+            counters: None,
+        });
+    }
+
+    /// At the owner: gives a publication its offset, if the channel is to keep it.
+    pub(crate) fn append_to_stream(&mut self, publication: &mut ShardPublication) {
+        let Some(extras) = &mut publication.extras else {
+            return;
+        };
+        let Some((retention, name)) = extras.retention.zip(publication.channel.as_ref()) else {
+            return;
+        };
+        let kept = KeptPublication {
+            offset: 0,
+            kind: publication.kind,
+            payload: publication.payload.bytes().clone(),
+            annotation: extras.details.annotation.clone(),
+        };
+        let position = self.streams.append(name, kept, &retention, self.now);
+        extras.details.position = Some(position);
+    }
+
+    /// At the owner: answers a question about a channel.
+    pub(crate) fn answer_as_owner(&mut self, query: Query) {
+        let Query {
+            channel,
+            from,
+            ticket,
+            query,
+        } = query;
+        let answer = match query {
+            ChannelQuery::Members => self.presence.list(&channel),
+            ChannelQuery::Occupancy => self.presence.occupancy(&channel),
+            ChannelQuery::History(history) => self.streams.history(&channel, &history, self.now),
+        };
+        let report = Completion {
+            conn: from,
+            ticket,
+            answer: Notification::Channel(Box::new(answer)),
+        };
+        self.give_credit_back(from, self.id, channel.len(), Some(report));
+    }
+
+    /// Removes and returns the next thing that a handler is to be told, and whom it is about.
+    pub(crate) fn next_notice(&mut self) -> Option<(u32, Notice)> {
+        while let Some((conn, notice)) = self.notices.pop_front() {
+            if let Some(at) = self.slots.find(conn)
+                && self.slots[at].phase() == Phase::Open
+            {
+                return Some((at, notice));
+            }
+        }
+        None
+    }
+
+    /// Forgets what is to be forgotten of the streams that are owned here, some at a time. Returns
+    /// whether there was anything.
+    pub(crate) fn expire_streams(&mut self) -> bool {
+        let Self {
+            streams, registry, ..
+        } = self;
+        let is_needed = |name: &[u8]| registry.find(name).is_some();
+        streams.expire(self.now, self.config.fan_out_slice, is_needed)
+    }
+}
+
+impl Recovered {
+    const fn nothing() -> Self {
+        Self {
+            is_complete: false,
+            publications: Vec::new(),
+        }
+    }
+}
