@@ -332,6 +332,7 @@ fn joins_and_leaves_are_pushed_to_those_who_may_have_them() {
     assert_eq!(server.values(alice), [push("join", &bob_id)]);
     server.send(bob, r#"{"id":3,"unsubscribe":{"channel":"a"}}"#);
     assert_eq!(server.values(alice), [push("leave", &bob_id)]);
+    server.values(bob);
     subscribe(&mut server, bob, "a");
     server.values(alice);
     server.leave(bob);

@@ -203,16 +203,15 @@ fn without_permission_a_client_needs_a_token() {
 fn a_client_is_pinged_and_answers() {
     let mut server = open();
     let (id, _) = server.connected();
-    server.advance(Duration::from_millis(12_499));
-    assert!(server.texts(id).is_empty());
-    server.advance(Duration::from_millis(12_501));
-    assert_eq!(server.texts(id), ["{}"]);
-    server.send(id, "{}");
+    let first = server.advance_to_ping(id);
+    assert!((secs(12)..=secs(25)).contains(&first), "{first:?}");
     for _ in 0..3 {
-        server.advance(Duration::from_secs(25));
         assert_eq!(server.texts(id), ["{}"]);
         server.send(id, "{}");
+        assert_eq!(server.advance_to_ping(id), secs(25));
     }
+    assert_eq!(server.texts(id), ["{}"]);
+    server.send(id, "{}");
     // A second answer to one ping is one too many.
     assert_eq!(close(&mut server, id, "{}"), 3501);
 }
@@ -221,7 +220,7 @@ fn a_client_is_pinged_and_answers() {
 fn a_pong_may_stand_beside_anything_without_an_id() {
     let mut server = open();
     let (id, _) = server.connected();
-    server.advance(secs(25));
+    server.advance_to_ping(id);
     assert_eq!(server.texts(id), ["{}"]);
     server.send(id, r#"{"publish":{"channel":"a","data":1}}"#);
     assert!(server.texts(id).is_empty());
@@ -232,12 +231,8 @@ fn a_pong_may_stand_beside_anything_without_an_id() {
 fn who_does_not_answer_a_ping_is_closed_after_8_s() {
     let mut server = open();
     let (id, _) = server.connected();
-    let mut waited = 0;
-    while server.texts(id).is_empty() {
-        server.advance(Duration::from_millis(100));
-        waited += 1;
-    }
-    assert!((125..=250).contains(&waited), "{waited}");
+    server.advance_to_ping(id);
+    assert_eq!(server.texts(id), ["{}"]);
     server.advance(Duration::from_millis(7_800));
     assert!(server.texts(id).is_empty());
     server.advance(Duration::from_millis(200));
@@ -257,15 +252,16 @@ fn a_client_may_want_pings_of_websocket() {
 
 #[test]
 fn more_errors_than_a_minute_may_have_close_with_3509() {
-    let mut server = with_client(|client| client.max_errors = 3);
+    let mut server = with_client(|client| {
+        client.max_errors = 3;
+        client.ping_interval = Duration::ZERO;
+    });
     let (id, _) = server.connected();
     let wrong = r#"{"id":2,"rpc":{"method":"x"}}"#;
     for _ in 0..3 {
         assert_eq!(server.ask(id, wrong)[0]["error"]["code"], 108);
     }
     server.advance(secs(61));
-    server.texts(id);
-    server.send(id, "{}");
     for _ in 0..3 {
         assert_eq!(server.ask(id, wrong)[0]["error"]["code"], 108);
     }

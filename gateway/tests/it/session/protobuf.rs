@@ -372,7 +372,7 @@ fn errors_pings_and_closes_are_those_of_json() {
     };
     let error = ask(&mut server, id, rpc).remove(0).error.expect("an error");
     assert_eq!((error.code, &*error.message), (108, "not available"));
-    server.advance(std::time::Duration::from_secs(25));
+    server.advance_to_ping(id);
     assert_eq!(server.binaries(id), [b"\0"]);
     send(&mut server, id, &[Command::default()]);
     assert!(server.binaries(id).is_empty());
