@@ -95,6 +95,14 @@ stats! {
         pongs_replaced,
         /// Close frames queued.
         closes,
+        /// Messages that the application [pushed](crate::Context::push). They are no data messages.
+        pushes,
+        /// Of those pushed, messages discarded because the connection ended first.
+        pushes_discarded,
+        /// Of those pushed, messages that wait (a gauge).
+        pushes_waiting,
+        /// Bytes of the pushes that wait, frame headers included (a gauge).
+        pushes_waiting_bytes,
         /// Pages and error responses written.
         pages,
         /// Times that the limit on unsent bytes of a connection was raised above the minimum.

@@ -64,7 +64,9 @@ pub use remote::{
     AcceptError, IncomingSocket, Pending, RemoteEndpoint, ServerHandle, UpgradeFields, UpgradeHead,
 };
 #[cfg(feature = "program")]
-pub use settings::{Endpoint, HandlerKind, LogFormat, Settings, SettingsError, Source};
+pub use settings::{
+    Endpoint, HandlerKind, LogFormat, Settings, SettingsError, Source, run_command,
+};
 pub use throttle::Throttle;
 #[cfg(feature = "program")]
 pub use tracing::level_filters::LevelFilter;

@@ -34,6 +34,8 @@ pub struct Context<'a, H: Handler, S = &'a mut <H as Handler>::State> {
     here: Option<MessageRef>,
     /// The channels that a closed connection was in.
     left: &'a [Bytes],
+    /// Whether pushes are queued although the lane is full.
+    are_pushes_exempt: bool,
     state: S,
 }
 
@@ -49,6 +51,7 @@ impl<'a, H: Handler> Context<'a, H> {
             at,
             here,
             left: &[],
+            are_pushes_exempt: false,
             state,
         }
     }
@@ -57,6 +60,12 @@ impl<'a, H: Handler> Context<'a, H> {
     pub(crate) const fn of_closed(mut self, left: &'a [Bytes]) -> Self {
         self.left = left;
         self
+    }
+
+    /// Lets no push of this callback wait: one that says that the connection is subscribed must not
+    /// come behind what is published later.
+    pub(crate) const fn exempt_pushes(&mut self) {
+        self.are_pushes_exempt = true;
     }
 
     /// Returns the state of the connection.
@@ -71,6 +80,7 @@ impl<'a, H: Handler> Context<'a, H> {
             at: self.at,
             here: self.here,
             left: self.left,
+            are_pushes_exempt: self.are_pushes_exempt,
             state: (),
         };
         (self.state, rest)
@@ -250,9 +260,22 @@ impl<H: Handler, S> Context<'_, H, S> {
     /// other pushes. It is never dropped: when as many pushes wait as may, the connection's input and
     /// what else is asked for on its behalf wait, and if that is much, it is closed as a
     /// [slow consumer](Handler::slow_consumer).
+    ///
+    /// It is sent as it is, like a [reply](Self::reply). If it is too long, that is counted as there.
     pub fn push(&mut self, kind: MessageType, payload: &[u8]) {
-        let _ = (kind, payload);
-        todo!()
+        if !self.engine.out.takes_messages(self.at) {
+            // It would wait with what else waits, for nothing.
+            return self.engine.out.count_discarded_push();
+        }
+        let is_bounded = !self.are_pushes_exempt;
+        let later = || PendingOp::Push {
+            kind,
+            payload: Bytes::copy_from_slice(payload),
+        };
+        self.act_if(payload.len(), later, |engine, at| {
+            let pushed = engine.push(at, kind, payload, is_bounded);
+            pushed.map_err(|wait| (wait, true))
+        });
     }
 
     /// [Closes](Self::close) the connection with a reason, at most 123 bytes.

@@ -168,6 +168,16 @@ limits! {
     ///
     /// Frame headers are included.
     "queue.bytes", queue_bytes: bytes = 4 * MIB, 128, GIB;
+    /// Maximum number of replies queued per connection ahead of other messages; beyond it the
+    /// connection is not read
+    ///
+    /// See [`Context::push`](crate::Context::push). If four times as many wait for room, the connection
+    /// is closed.
+    "queue.reply_messages", push_messages: count = 64, 1, 255;
+    /// Maximum number of bytes of these replies; an empty lane takes one of any size
+    ///
+    /// If four times as many bytes wait for room, the connection is closed.
+    "queue.reply_bytes", push_bytes: bytes = 256 * KIB, 128, GIB;
     /// Number of messages in order of priority after which one that has waited too long is sent next;
     /// 0 = never
     "queue.starvation_after", starvation_after: count = 0, 0, 10_000;

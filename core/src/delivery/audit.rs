@@ -14,12 +14,22 @@ impl Outbound {
     pub(crate) fn audit(&self) {
         let limits = self.settings.limits;
         let (mut all_messages, mut all_bytes) = (0, 0);
+        let (mut all_pushes, mut all_push_bytes) = (0, 0);
         let (mut link_bytes, mut context_bytes, mut sealed_links) = (0, 0, 0);
         for at in 0..self.conns.len() {
             let conn = &self.conns[at];
             let (mut messages, mut bytes) = (conn.queue.messages(), conn.queue.bytes());
             all_messages += u64::from(messages);
             all_bytes += u64::from(bytes);
+            let pushes = conn.queue.pushes(&self.nodes, &self.store);
+            all_pushes += u64::from(pushes.messages);
+            all_push_bytes += u64::from(pushes.bytes);
+            let most = self.settings.pushes;
+            assert!(pushes.messages <= most.messages, "{at}: {pushes:?}");
+            assert!(
+                pushes.bytes <= most.bytes || pushes.messages == 1,
+                "{at}: {pushes:?}"
+            );
             link_bytes += conn.link.as_ref().map_or(0, |link| link.memory());
             context_bytes += conn.compressor.context_bytes();
             sealed_links += u32::from(conn.seal != Seal::None);
@@ -42,6 +52,7 @@ impl Outbound {
         }
         let held = self.nodes.held();
         assert_eq!((held.messages, held.bytes), (all_messages, all_bytes));
+        assert_eq!(self.pushes_waiting(), (all_pushes, all_push_bytes));
         assert!(self.deferred.is_empty() && self.batch.is_empty());
         assert_eq!(self.store.count_memory(), self.store.memory(), "frames");
         assert_eq!(self.link_bytes, link_bytes, "states of links");

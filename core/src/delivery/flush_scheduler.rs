@@ -24,7 +24,7 @@ pub(super) struct FlushScheduler {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct QueuedLevels(u8);
 
-/// A level: the first is for control frames and the priorities 0 and 1, each of the
+/// A level: the first is for control frames, pushes and the priorities 0 and 1, each of the
 /// others for as many again as all before it: 2 and 3, 4 to 7, and so on. So one is as
 /// far from ten as ten from a hundred, and a slot need not know 256 of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn every_rank_has_a_line_and_none_before_a_more_urgent_one() {
-        let ranks = [Rank::HEAD, Rank::PING, Rank::PONG]
+        let ranks = [Rank::HEAD, Rank::PING, Rank::PONG, Rank::PUSH]
             .into_iter()
             .chain((0..=u8::MAX).map(Rank::data))
             .chain([Rank::LAST]);

@@ -5,7 +5,7 @@
 //! order, and all counts of messages. It knows connections by the number of their slot, and
 //! neither sessions nor channels nor the application.
 //!
-//! A batch is delivered before any other message is queued or discarded, before a connection
+//! A batch is delivered before any other message but a push is queued or discarded, before a connection
 //! ends, and before counts are read for a report: the methods that do so end it first.
 
 #[cfg(any(test, feature = "testing"))]
@@ -19,6 +19,7 @@ mod flush_scheduler;
 mod forms;
 pub(crate) mod frame;
 mod pressure;
+mod push;
 pub(crate) mod queue;
 mod reply;
 mod reply_buffer;
@@ -126,6 +127,8 @@ struct OutboundSettings {
     half: Limits,
     /// Messages and bytes that a batch may have.
     batch: Limits,
+    /// How many pushes may wait.
+    pushes: Limits,
     starvation: Starvation,
     unsent: UnsentLimits,
     /// Bytes of one write, about.
@@ -433,6 +436,10 @@ impl OutboundSettings {
                 bytes: config.queue_bytes as u32 / 2 - batch.bytes,
             },
             batch,
+            pushes: Limits {
+                messages: config.push_messages as u32,
+                bytes: config.push_bytes as u32,
+            },
             starvation: Starvation {
                 after: config.starvation_after as u16,
                 wait: micros(config.starvation_wait),

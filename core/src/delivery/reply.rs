@@ -178,8 +178,8 @@ impl Outbound {
     fn may_claim_reply_buffer(&self, at: u32) -> bool {
         let conn = &self.conns[at];
         self.replies.owner().is_none()
-            && conn.queue.messages() == 0
-            && !conn.queue.in_flight()
+            // A push that waits must leave first.
+            && conn.queue.is_empty()
             && !conn.blocked
             && !conn.compressor.keeps_context()
     }

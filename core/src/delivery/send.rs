@@ -274,6 +274,8 @@ impl Outbound {
                     counts.delivery.discarded += messages;
                     counts.priorities.of(Some(priority)).discarded += messages;
                     drops.of(at).discarded += messages;
+                } else if store.rank(frame) == Rank::PUSH {
+                    counts.sent.pushes_discarded += 1;
                 }
                 store.release(frame);
             });

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::delivery::Outbound;
 use crate::delivery::codec::{Codec, MessageDetails, Outgoing, SharedPayload};
 use crate::delivery::forms::OtherForms;
-use crate::delivery::frame::{Chunks, FrameId, FrameMeta};
+use crate::delivery::frame::{Chunks, FrameId, FrameMeta, Rank};
 use crate::delivery::queue::OverflowPolicy;
 use crate::proto::wire::{FrameTag, Wire};
 use crate::proto::ws::opcode::MessageType;
@@ -421,8 +421,9 @@ impl Outbound {
     fn compress_launched(&mut self, at: u32, frame: FrameId) -> FrameId {
         let payload_len = self.store.payload_len(frame);
         // What many get is the same for each of them.
+        let rank = self.store.rank(frame);
         if self.store.is_shared(frame)
-            || !self.store.rank(frame).is_data()
+            || !(rank.is_data() || rank == Rank::PUSH)
             || !self.is_worth_compressing(payload_len)
         {
             return frame;

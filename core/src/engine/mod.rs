@@ -19,6 +19,7 @@ pub(crate) mod memory_budget;
 pub(crate) mod output;
 mod pending_ops;
 mod publish;
+mod push;
 pub(crate) mod subscribe;
 pub(crate) mod sweep;
 pub(crate) mod timers;
@@ -253,6 +254,8 @@ impl<A: AppTypes> Engine<A> {
         } = self.counts;
         let mut delivery = counts.delivery;
         (delivery.waiting, delivery.waiting_bytes) = self.out.waiting_in_all();
+        let mut sent = counts.sent;
+        (sent.pushes_waiting, sent.pushes_waiting_bytes) = self.out.pushes_waiting();
         channels.count = self.registry.len() as u64;
         channels.offered = counts.members_offered;
         channels.copied = counts.copied;
@@ -273,7 +276,7 @@ impl<A: AppTypes> Engine<A> {
         Stats {
             delivery,
             priorities: counts.priorities,
-            sent: counts.sent,
+            sent,
             received: self.counts.received,
             channels,
             direct: self.counts.direct,

@@ -71,6 +71,10 @@ impl<A: AppTypes> Engine<A> {
                     },
                 )
                 .map_err(|QueueFull| (Wait::Queue, true)),
+            PendingOp::Push { kind, payload } => {
+                let pushed = self.push(at, *kind, payload, true);
+                pushed.map_err(|wait| (wait, true))
+            }
             PendingOp::Close(..) if self.must_wait_to_leave() => Err((Wait::Callback, true)),
             PendingOp::Close(code, cause) => {
                 self.begin_close(at, *code, *cause);
@@ -170,6 +174,7 @@ impl<A: AppTypes> Engine<A> {
     /// Adds a command behind those that wait.
     pub(crate) fn defer(&mut self, at: u32, op: PendingOp<A>) {
         self.change_deferred(at, |deferred| deferred.push_back(op));
+        self.check_backlog(at);
     }
 
     /// Puts a command before those that wait.
@@ -194,6 +199,7 @@ impl<A: AppTypes> Engine<A> {
                     deferred.push_back(op);
                 }
             });
+            self.check_backlog(at);
         }
     }
 
@@ -257,6 +263,7 @@ impl<A: AppTypes> Engine<A> {
                     self.counts.links.outcomes_gone += 1;
                     self.leftovers.push(Leftover::TaskEnd(end));
                 }
+                PendingOp::Push { .. } => self.out.count_discarded_push(),
                 PendingOp::Submit(task, _) => self.leftovers.push(Leftover::Task(task)),
                 _ => {}
             }

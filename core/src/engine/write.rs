@@ -3,7 +3,7 @@
 use crate::delivery::Written;
 use crate::engine::Engine;
 use crate::engine::output::Output;
-use crate::session::app_types::{AppTypes, Backpressure};
+use crate::session::app_types::AppTypes;
 use crate::session::deferred::Wait;
 use crate::session::phase::Phase;
 
@@ -36,9 +36,7 @@ impl<A: AppTypes> Engine<A> {
         }
         let slot = &self.slots[at];
         let (phase, has_pending) = (slot.phase(), slot.deferred.is_some());
-        // What it has sent is gone on with where its queue has room again.
-        let waits_for_socket = written.is_blocked && A::BACKPRESSURE == Backpressure::PauseReads;
-        if has_pending && written.has_room && !waits_for_socket {
+        if has_pending && self.has_room_for_ops(at, &written) {
             self.unpark(at, Wait::Queue);
         }
         // Of one that is ending, the last that waited may have expired instead.

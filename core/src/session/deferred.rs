@@ -63,6 +63,13 @@ impl<A: AppTypes> Deferred<A> {
         self.ops.len()
     }
 
+    /// Returns the number and the bytes of memory of the commands if the first is a push that waits
+    /// for room.
+    pub(crate) fn behind_push(&self) -> Option<(usize, usize)> {
+        let is_push = matches!(self.ops.front(), Some(PendingOp::Push { .. }));
+        (is_push && self.wait == Some(Wait::Queue)).then_some((self.ops.len(), self.op_bytes))
+    }
+
     pub(crate) fn push_back(&mut self, op: PendingOp<A>) {
         self.op_bytes += op.memory();
         self.ops.push_back(op);
@@ -149,6 +156,10 @@ pub(crate) enum PendingOp<A: AppTypes> {
         options: SendOptions,
         payload: Bytes,
     },
+    Push {
+        kind: MessageType,
+        payload: Bytes,
+    },
     Submit(A::Task, TaskOptions),
     Close(CloseCode, CloseCause),
     /// The handler is to be told.
@@ -208,10 +219,12 @@ impl<A: AppTypes> PendingOp<A> {
             Self::Publish {
                 channel, payload, ..
             } => channel.as_ref().map_or(0, Bytes::len) + payload.len(),
-            Self::Send { payload, .. } | Self::Reply { payload, .. } => payload.len(),
             Self::Subscribe(channel, _) => channel.len() + size_of::<Subscription>(),
             Self::PublishWith(publication) => publication.memory(),
             Self::Query { channel, .. } => channel.len(),
+            Self::Send { payload, .. }
+            | Self::Reply { payload, .. }
+            | Self::Push { payload, .. } => payload.len(),
             Self::CountMembers { channel, .. } => channel.len(),
             Self::Submit(..)
             | Self::Close(..)

@@ -102,7 +102,10 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         match notice {
             Notice::Subscribed(subscribed) => {
                 self.engine.unpark(at, Wait::Callback);
-                self.emit(at, |handler, ctx| handler.on_subscribed(ctx, subscribed));
+                self.emit(at, |handler, ctx| {
+                    ctx.exempt_pushes();
+                    handler.on_subscribed(ctx, subscribed);
+                });
             }
             Notice::PositionLost(channel) => {
                 self.emit(at, |handler, ctx| handler.on_position_lost(ctx, &channel));

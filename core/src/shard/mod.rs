@@ -10,6 +10,8 @@ mod inbox;
 pub(crate) mod input;
 mod inspect;
 mod output;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod write;
 

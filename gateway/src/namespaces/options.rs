@@ -245,6 +245,17 @@ pub enum Conflation {
     Tag(String),
 }
 
+impl Conflation {
+    /// Returns the conflation with this name: `off`, `channel`, or `tag:` and the name of a tag.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "off" => Some(Self::Off),
+            "channel" => Some(Self::Channel),
+            _ => name.strip_prefix("tag:").map(|tag| Self::Tag(tag.into())),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,6 +279,21 @@ mod tests {
             assert_eq!(Format::Binary.accepts(data), any, "{data:?}");
             assert_eq!(Format::Json.accepts(data), json, "{data:?}");
             assert_eq!(Format::JsonObject.accepts(data), object, "{data:?}");
+        }
+    }
+
+    #[test]
+    fn a_conflation_has_a_name() {
+        for (name, conflation) in [
+            ("off", Some(Conflation::Off)),
+            ("channel", Some(Conflation::Channel)),
+            ("tag:share", Some(Conflation::Tag("share".into()))),
+            ("tag:", Some(Conflation::Tag(String::new()))),
+            ("tag", None),
+            ("", None),
+            ("share", None),
+        ] {
+            assert_eq!(Conflation::from_name(name), conflation, "{name}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! New tokens, signed.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::error::Error;
@@ -41,6 +42,9 @@ pub struct TokenBuilder {
     info: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     meta: Option<Box<RawValue>>,
+    /// Claims that only some verifiers know.
+    #[serde(flatten)]
+    others: BTreeMap<String, String>,
 }
 
 impl TokenBuilder {
@@ -53,6 +57,17 @@ impl TokenBuilder {
     #[must_use]
     pub fn user(mut self, user: &str) -> Self {
         self.sub = Some(user.into());
+        self
+    }
+
+    /// Sets the user in another claim than `sub`, for a verifier with
+    /// [`user_claim`](super::Verifier::user_claim).
+    #[must_use]
+    pub fn user_in(mut self, claim: &str, user: &str) -> Self {
+        if claim == "sub" {
+            return self.user(user);
+        }
+        self.others.insert(claim.into(), user.into());
         self
     }
 

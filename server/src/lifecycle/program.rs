@@ -1,20 +1,26 @@
 //! Frame of a server program: settings, signals and log in, an exit code out.
 
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use tracing::error;
 
 use super::{ShutdownReport, Signals};
-use crate::{Settings, log};
+use crate::{Settings, log, run_command};
 
-/// Reads the settings, installs the signal handlers, sets up the log and calls `serve`. Returns
+/// Runs the command that is the first argument, if there is one, and exits. Otherwise reads the
+/// settings, installs the signal handlers, sets up the log and calls `serve`. Returns
 /// exit code 0 after an orderly shutdown, and 1 if the server failed. Exits with 2 if the settings
 /// are wrong.
 pub fn program(
     name: &str,
     serve: impl FnOnce(Settings, Signals) -> io::Result<ShutdownReport>,
 ) -> ExitCode {
+    if let Some(code) = command(name) {
+        return code;
+    }
     let settings = Settings::from_args(name);
     let ready = Signals::install().and_then(|signals| Ok((signals, log::init(&settings)?)));
     let (signals, _log) = match ready {
@@ -32,4 +38,27 @@ pub fn program(
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs the command that is the first argument, if there is one.
+fn command(name: &str) -> Option<ExitCode> {
+    let mut args: Vec<OsString> = std::env::args_os().collect();
+    if let Some(first) = args.first_mut() {
+        *first = name.into();
+    }
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let printed = run_command(
+        &args,
+        |name| std::env::var_os(name),
+        |path| std::fs::read_to_string(path),
+        now.unwrap_or_default().as_secs(),
+    )?;
+    Some(match printed {
+        // A closed output is ignored.
+        Ok(page) => {
+            let _ = io::stdout().write_all(page.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(error) => error.exit(),
+    })
 }

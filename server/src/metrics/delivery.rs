@@ -120,6 +120,18 @@ pub(super) fn traffic(page: &mut Exposition, Stats { received, sent, .. }: &Stat
     );
     let help = "Pongs replaced by newer ones before they were written.";
     page.counter("stentor_pongs_replaced_total", help, sent.pongs_replaced);
+    let help = "Replies of the application queued ahead of other messages.";
+    page.counter("stentor_pushes_total", help, sent.pushes);
+    let help = "Of these, replies discarded because their connection ended first.";
+    page.counter(
+        "stentor_pushes_discarded_total",
+        help,
+        sent.pushes_discarded,
+    );
+    let help = "Of these, replies that wait, of all connections.";
+    page.gauge("stentor_push_queue_length", help, sent.pushes_waiting);
+    let help = "Bytes of the replies that wait, with frame headers.";
+    page.gauge("stentor_push_queue_bytes", help, sent.pushes_waiting_bytes);
     page.counter(
         "stentor_pages_sent_total",
         "HTTP responses written.",

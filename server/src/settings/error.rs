@@ -4,6 +4,11 @@ use core::fmt;
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use stentor_gateway::namespaces::SettingError;
+
+use super::flag::Flag;
+use super::foreign;
+
 /// The source of a value.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -75,6 +80,22 @@ pub enum SettingsError {
         /// The key of the setting with the most similar name, if any is similar.
         nearest: Option<&'static str>,
     },
+    /// A key that is wrong for another reason.
+    Problem {
+        /// The key of the setting, or what else is wrong.
+        key: String,
+        /// Its source.
+        source: Source,
+        /// What is wrong with it, as the rest of a sentence.
+        problem: String,
+    },
+    /// Options of channels that are refused.
+    Channels {
+        /// What is wrong.
+        error: SettingError,
+        /// The source of the setting.
+        source: Source,
+    },
     /// More than one error, at least two.
     Several(Vec<Self>),
     /// A file that could not be read, or is neither TOML nor JSON.
@@ -101,8 +122,33 @@ impl SettingsError {
         if matches!(self, Self::Page(_)) { 0 } else { 2 }
     }
 
+    /// Returns the error of a key that is not a setting.
+    pub(super) fn unknown_key(key: String, source: Source) -> Self {
+        match foreign::advice(&key) {
+            Some(advice) => Self::Problem {
+                key,
+                source,
+                problem: foreign::problem(advice),
+            },
+            None => Self::UnknownKey {
+                nearest: Flag::nearest(&key),
+                key,
+                source,
+            },
+        }
+    }
+
+    /// Returns the error of a key that is there twice.
+    pub(super) fn duplicate(key: String, source: &Source) -> Self {
+        Self::Problem {
+            key,
+            source: source.clone(),
+            problem: "is there twice".into(),
+        }
+    }
+
     /// Prints the page or the error and ends the process. Ignores a closed output.
-    pub(super) fn exit(&self) -> ! {
+    pub(crate) fn exit(&self) -> ! {
         let _ = match self {
             Self::Page(page) => write!(std::io::stdout(), "{page}"),
             Self::Usage(text) => write!(std::io::stderr(), "{text}"),
@@ -160,6 +206,12 @@ impl fmt::Display for SettingsError {
                     (None, _) => f.write_str("; --help lists them"),
                 }
             }
+            Self::Problem {
+                key,
+                source,
+                problem,
+            } => write!(f, "`{key}` from {source} {problem}"),
+            Self::Channels { error, source } => write!(f, "{error} (from {source})"),
             Self::Several(errors) => {
                 for (n, error) in errors.iter().enumerate() {
                     let before = if n == 0 { "" } else { "\nerror: " };

@@ -10,6 +10,7 @@ use stentor_core::config::Unit;
 
 use super::error::{SettingsError, Source};
 use super::flag::{FLAGS, Flag, FlagKind};
+use super::json;
 
 /// The values of a file by key, and everything that is wrong in it.
 pub(super) struct Contents {
@@ -25,23 +26,39 @@ pub(super) fn read(text: &str, path: &Path, named_by: &Source) -> Result<Content
     let is_json = path
         .extension()
         .is_some_and(|extension| extension == "json");
-    let parsed: Result<Map<String, Value>, String> = if is_json {
-        serde_json::from_str(text).map_err(|error| error.to_string())
+    let parsed = if is_json {
+        json::parse_object(text)
     } else {
-        toml::from_str(text).map_err(|error| error.to_string())
+        let parsed = toml::from_str(text).map(|table| (table, Vec::new()));
+        parsed.map_err(|error| describe(&error, text))
     };
-    let table = parsed.map_err(|problem| SettingsError::File {
+    let (table, duplicates) = parsed.map_err(|problem| SettingsError::File {
         path: path.into(),
         source: named_by.clone(),
-        problem: problem.trim_end().into(),
+        problem,
     })?;
+    let source = Source::File(path.into());
+    let duplicates = duplicates.into_iter();
     let mut contents = Contents {
         values: BTreeMap::new(),
-        errors: Vec::new(),
+        errors: duplicates
+            .map(|key| SettingsError::duplicate(key, &source))
+            .collect(),
     };
-    let source = Source::File(path.into());
     walk(&table, "", &source, &mut contents);
     Ok(contents)
+}
+
+/// Describes an error without the line that it is in, which may have a secret.
+fn describe(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message();
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let Some(before) = before else {
+        return format!("TOML parse error: {message}");
+    };
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+    format!("TOML parse error at line {line}, column {column}: {message}")
 }
 
 fn walk(table: &Map<String, Value>, prefix: &str, source: &Source, contents: &mut Contents) {
@@ -56,7 +73,7 @@ fn walk(table: &Map<String, Value>, prefix: &str, source: &Source, contents: &mu
                 None => contents.errors.push(SettingsError::Value {
                     key: flag.name(),
                     source: source.clone(),
-                    value: value.to_string(),
+                    value: flag.shown(&value.to_string()),
                     allowed: expected(flag),
                 }),
             }
@@ -65,17 +82,17 @@ fn walk(table: &Map<String, Value>, prefix: &str, source: &Source, contents: &mu
         {
             walk(table, &section, source, contents);
         } else {
-            contents.errors.push(SettingsError::UnknownKey {
-                nearest: Flag::nearest(&key),
-                key,
-                source: source.clone(),
-            });
+            let error = SettingsError::unknown_key(key, source.clone());
+            contents.errors.push(error);
         }
     }
 }
 
 /// Returns the value as text if it is of a type that the setting takes.
-fn texts(flag: &Flag, value: &Value) -> Option<Vec<String>> {
+pub(super) fn texts(flag: &Flag, value: &Value) -> Option<Vec<String>> {
+    if matches!(flag.kind, FlagKind::Tables) {
+        return value.is_array().then(|| vec![value.to_string()]);
+    }
     if let Value::Array(items) = value {
         let item = |item| scalar(flag, item);
         return flag
@@ -99,7 +116,15 @@ fn scalar(flag: &Flag, value: &Value) -> Option<String> {
         (Value::String(value), _, Some(Unit::Bytes | Unit::Milliseconds)) => Some(value.clone()),
         // Integers of TOML end at `i64::MAX`.
         (Value::String(value), _, Some(_)) if exceeds_toml(flag) => Some(value.clone()),
-        (Value::String(value), FlagKind::Choice(..) | FlagKind::Address, _) => Some(value.clone()),
+        (
+            Value::String(value),
+            FlagKind::Choice(..)
+            | FlagKind::Address
+            | FlagKind::Text(_)
+            | FlagKind::Secret
+            | FlagKind::File,
+            _,
+        ) => Some(value.clone()),
         (Value::String(value), ..) if flag.is_list() => Some(value.clone()),
         _ => None,
     }
@@ -115,7 +140,10 @@ fn is_whole(number: &serde_json::Number) -> bool {
 }
 
 /// Returns what is allowed, beginning with the type.
-fn expected(flag: &Flag) -> String {
+pub(super) fn expected(flag: &Flag) -> String {
+    if matches!(flag.kind, FlagKind::Tables) {
+        return flag.allowed();
+    }
     let kind = match (flag.kind, flag.bounds().map(|bounds| bounds.unit)) {
         (_, Some(Unit::Bytes)) => "an integer or a string",
         (_, Some(Unit::Milliseconds)) => "a string",

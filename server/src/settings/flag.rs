@@ -9,7 +9,7 @@ use stentor_core::Config;
 use stentor_core::config::Range;
 
 use super::Settings;
-use super::table::{Declaration, OWN, SECTIONS};
+use super::table::{Declaration, SECTIONS, own, section_prefix};
 use super::value::{Bounds, HOSTS, ORIGINS, SUBPROTOCOLS};
 use crate::address::ADDRESSES;
 
@@ -50,6 +50,16 @@ pub(crate) enum FlagKind {
     Origins,
     Hosts,
     Subprotocols,
+    /// A text, and its default.
+    Text(&'static str),
+    /// A text that is not shown.
+    Secret,
+    /// The name of a file with a secret, which has the key without the ending `_file`.
+    File,
+    /// Any of these words; none by default.
+    Words(&'static [&'static str]),
+    /// An array of tables, as JSON.
+    Tables,
 }
 
 /// All settings except for the file itself, in the order of the help: by section, those of the server
@@ -58,10 +68,11 @@ pub(crate) static FLAGS: LazyLock<Vec<Flag>> = LazyLock::new(|| {
     let mut flags = Vec::new();
     for (section, prefixes) in SECTIONS {
         for prefix in *prefixes {
-            let own = OWN.iter().filter(|own| own.key.starts_with(prefix));
+            let is_here = |key: &str| section_prefix(key) == *prefix;
+            let own = own().filter(|own| is_here(own.key));
             flags.extend(own.map(|own| Flag::own(section, own)));
             let limits = Config::RANGES.iter();
-            let limits = limits.filter(|range| range.setting.starts_with(prefix));
+            let limits = limits.filter(|range| is_here(range.setting));
             flags.extend(limits.map(|range| Flag::limit(section, range)));
         }
     }
@@ -147,6 +158,35 @@ impl Flag {
         }
     }
 
+    /// Returns whether the value is not shown.
+    pub(crate) const fn is_secret(&self) -> bool {
+        matches!(self.kind, FlagKind::Secret)
+    }
+
+    /// Returns a value as it is shown.
+    pub(crate) fn shown(&self, text: &str) -> String {
+        let shown = if self.is_secret() { HIDDEN } else { text };
+        shown.into()
+    }
+
+    /// Parses a word.
+    pub(crate) fn word(&self, text: &str) -> Option<&'static str> {
+        let (FlagKind::Choice(words, _) | FlagKind::Words(words)) = self.kind else {
+            return None;
+        };
+        words.iter().copied().find(|word| *word == text.trim())
+    }
+
+    /// Parses a switch.
+    pub(crate) fn switch(&self, text: &str) -> Option<bool> {
+        text.trim().parse().ok()
+    }
+
+    /// Parses a number.
+    pub(crate) fn number_of(&self, text: &str) -> Option<u64> {
+        self.bounds()?.parse(text)
+    }
+
     /// Returns what an error message names as allowed.
     pub(crate) fn allowed(&self) -> String {
         match self.kind {
@@ -154,7 +194,12 @@ impl Flag {
                 let bounds = self.bounds();
                 bounds.map(|bounds| bounds.allowed()).unwrap_or_default()
             }
-            FlagKind::Choice(words, _) => words.join(", "),
+            FlagKind::Choice(..) if self.range.is_some() => self.range.unwrap_or_default().into(),
+            FlagKind::Choice(words, _) | FlagKind::Words(words) => words.join(", "),
+            FlagKind::Text(_) => self.range.unwrap_or("a text").into(),
+            FlagKind::Secret => "a text".into(),
+            FlagKind::File => "the name of a file".into(),
+            FlagKind::Tables => "an array of tables, each with a name and options".into(),
             FlagKind::Switch => "true or false".into(),
             FlagKind::Address | FlagKind::Addresses => ADDRESSES.into(),
             FlagKind::Origins => ORIGINS.into(),
@@ -163,6 +208,9 @@ impl Flag {
         }
     }
 }
+
+/// What is shown in place of a secret.
+pub(crate) const HIDDEN: &str = "***";
 
 #[cfg(test)]
 mod tests {
@@ -177,7 +225,7 @@ mod tests {
             let is_it = matches!(flag.kind, FlagKind::Limit(of) if of.key == range.key);
             assert!(is_it, "{}", range.key);
         }
-        assert_eq!(FLAGS.len(), Config::RANGES.len() + OWN.len());
+        assert_eq!(FLAGS.len(), Config::RANGES.len() + own().count());
         for flag in &*FLAGS {
             assert!(!flag.allowed().is_empty(), "{}", flag.key);
         }

@@ -18,6 +18,7 @@ use super::flag::{FLAGS, Flag, FlagKind};
 /// Returns a page to print, or an error if the command line cannot be parsed.
 pub(super) fn matches(
     args: impl Iterator<Item = OsString>,
+    command: fn(String) -> Command,
 ) -> Result<(ArgMatches, Vec<SettingsError>), SettingsError> {
     let mut args: Vec<OsString> = args.collect();
     let name = args.first().map_or_else(
@@ -39,11 +40,8 @@ pub(super) fn matches(
                 SettingsError::Page(text)
             });
         };
-        unknown.push(SettingsError::UnknownKey {
-            nearest: Flag::nearest(&key),
-            source: Source::Flag(key.clone()),
-            key,
-        });
+        let source = Source::Flag(key.clone());
+        unknown.push(SettingsError::unknown_key(key, source));
     }
 }
 
@@ -81,17 +79,22 @@ fn remove(args: &mut Vec<OsString>, key: &str) -> bool {
 
 pub(super) const CONFIG: &str = "config";
 
-fn command(name: String) -> Command {
-    let config = Arg::new(CONFIG)
-        .long(CONFIG)
-        .value_name("FILE")
-        .help("File of settings, TOML or JSON (*.json)");
+/// Returns the command line of a server.
+pub(super) fn command(name: String) -> Command {
     Command::new(name)
         .version(env!("CARGO_PKG_VERSION"))
         .about("A WebSocket messaging server")
         .after_help(AFTER)
-        .arg(config)
-        .args(FLAGS.iter().map(arg))
+        .args(args())
+}
+
+/// Returns the flags of all settings, and that of the file.
+pub(super) fn args() -> impl Iterator<Item = Arg> {
+    let config = Arg::new(CONFIG)
+        .long(CONFIG)
+        .value_name("FILE")
+        .help("File of settings, TOML or JSON (*.json)");
+    core::iter::once(config).chain(FLAGS.iter().map(arg))
 }
 
 fn arg(flag: &'static Flag) -> Arg {
@@ -126,7 +129,17 @@ fn value_name(flag: &Flag) -> String {
         (FlagKind::Subprotocols, _) => "NAME",
         (FlagKind::Switch, _) => "BOOL",
         (FlagKind::Choice(..), _) if flag.key == "log.level" => "LEVEL",
-        (FlagKind::Choice(words, _), _) => return words.join("|"),
+        (FlagKind::Choice(words, _) | FlagKind::Words(words), _) => {
+            let words: Vec<_> = words
+                .iter()
+                .copied()
+                .filter(|word| !word.is_empty())
+                .collect();
+            return words.join("|");
+        }
+        (FlagKind::Text(_) | FlagKind::Secret, _) => "TEXT",
+        (FlagKind::File, _) => "FILE",
+        (FlagKind::Tables, _) => "JSON",
         _ => "N",
     };
     name.into()
@@ -134,12 +147,14 @@ fn value_name(flag: &Flag) -> String {
 
 impl Flag {
     /// Returns the range for the help and the reference.
-    fn range(&self) -> String {
+    pub(super) fn range(&self) -> String {
         if let Some(range) = self.range {
             return range.into();
         }
         match (self.kind, self.bounds()) {
-            (FlagKind::Choice(words, _), _) => words.join(", "),
+            (FlagKind::Choice(words, _) | FlagKind::Words(words), _) => words.join(", "),
+            (FlagKind::Text(_) | FlagKind::Secret, _) => "a text".into(),
+            (FlagKind::File, _) => "a file".into(),
             (_, Some(bounds)) => {
                 format!("{} to {}", bounds.show(bounds.min), bounds.show(bounds.max))
             }
@@ -148,12 +163,14 @@ impl Flag {
     }
 
     /// Returns the default for the help and the reference.
-    fn default(&self) -> String {
+    pub(super) fn default(&self) -> String {
         if let Some(default) = self.default {
             return default.into();
         }
         match (self.kind, self.bounds()) {
-            (FlagKind::Choice(_, default), _) => default.into(),
+            (FlagKind::Choice(_, default) | FlagKind::Text(default), _) if !default.is_empty() => {
+                default.into()
+            }
             (FlagKind::Switch, _) => "false".into(),
             (_, Some(bounds)) => bounds.default.map_or_else(String::new, |n| bounds.show(n)),
             _ => "none".into(),
@@ -179,7 +196,7 @@ pub(super) fn reference() -> String {
         page += &format!(
             "| `{}`{short} | {default} | {range} | {} |\n",
             flag.key,
-            flag.about.replace('|', "\\|")
+            flag.about.replace('|', "\\|").replace('<', "\\<")
         );
     }
     page
@@ -188,6 +205,9 @@ pub(super) fn reference() -> String {
 const AFTER: &str = "\
 SIZE is in bytes (65536), in powers of 1024 (64KiB, 4MiB, 1GiB) or of 1000 (64k, 4M, 1G).
 TIME is in whole milliseconds and has a unit: 250ms, 10s, 5m, 1h, 1h30m.
+
+Commands: `config check` prints the errors of the settings, `config show` the settings, `config
+defaults` all defaults, `token --user USER` a token for a client. Each has a --help.
 
 Each setting is a flag, an environment variable and a path in the file: --queue.bytes is
 STENTOR_QUEUE_BYTES and bytes in [queue]; --config is STENTOR_CONFIG. Flags override the

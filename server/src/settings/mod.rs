@@ -1,33 +1,43 @@
 //! [`Settings`] of a server, checked and typed.
 
+mod channel_table;
+mod client_table;
+mod command;
 mod connections;
 mod descriptors;
 mod endpoint;
 mod error;
 mod file;
 pub(crate) mod flag;
+mod foreign;
+mod gateway;
 mod help;
+mod json;
 mod limits;
+mod namespaces;
 mod raw;
+mod secrets;
 mod sources;
 mod table;
 pub(crate) mod value;
 
 use core::time::Duration;
-use std::{ffi::OsString, io, path::Path};
+use std::{ffi::OsString, io, path::Path, sync::Arc};
 
 use stentor_core::config::{Hosts, Origins};
 use stentor_core::proto::http::HostPattern;
 use stentor_core::proto::ws::upgrade::Origin;
 use stentor_core::tasks::TaskOrder;
 use stentor_core::{Config, OverflowPolicy};
-use stentor_gateway::{NoRoomPolicy, Rooms};
+use stentor_gateway::{GatewaySettings, NoRoomPolicy, Rooms};
 use tracing::level_filters::LevelFilter;
 
 use crate::{ServerOptions, pages};
 
+pub use command::run_command;
 pub use endpoint::Endpoint;
 pub use error::{SettingsError, Source};
+pub(crate) use gateway::Signing;
 use raw::RawSettings;
 use value::Allowed;
 
@@ -54,6 +64,10 @@ pub struct Settings {
     pub overflow_policy: OverflowPolicy,
     /// The time to live of room messages.
     pub message_ttl: Option<Duration>,
+    /// The settings of the channel protocol, shared by all shards.
+    pub gateway: Arc<GatewaySettings>,
+    /// What signs tokens.
+    pub(crate) signing: Signing,
     /// The options of the server. [`from_args`](Self::from_args) always sets the maximum number of
     /// connections; [`parse`](Self::parse) sets it only if it is given.
     pub options: ServerOptions,
@@ -128,22 +142,24 @@ impl Settings {
         F: Fn(&Path) -> io::Result<String>,
     {
         let raw = RawSettings::collect(args.into_iter().map(Into::into), env, read_file)?;
-        Self::from_raw(raw)
+        Self::from_raw(&raw)
     }
 
-    fn from_raw(raw: RawSettings) -> Result<Self, SettingsError> {
+    fn from_raw(raw: &RawSettings) -> Result<Self, SettingsError> {
         let listen = raw.endpoints();
         let is_loopback = listen.iter().all(Endpoint::is_loopback);
-        let origins = origins(&raw, is_loopback);
+        let origins = origins(raw, is_loopback);
         let public_metrics = raw.switch("metrics.public");
         let has_metrics = is_loopback || public_metrics;
-        let builder = Config::builder().hosts(hosts(&raw, &origins, is_loopback));
+        let builder = Config::builder().hosts(hosts(raw, &origins, is_loopback));
         let builder = pages::declare(builder, has_metrics);
         let admin_listen = raw.admin_endpoint(&listen);
         let is_loopback = admin_listen.as_ref().is_some_and(Endpoint::is_loopback);
-        let admin_hosts = hosts(&raw, &origins, is_loopback);
+        let admin_hosts = hosts(raw, &origins, is_loopback);
+        let rooms = rooms(raw);
+        let (gateway, signing) = gateway::settings(raw, &listen, rooms);
         let settings = Self {
-            config: limits::config(&raw, builder.origins(origins)),
+            config: limits::config(raw, builder.origins(origins)),
             listen,
             admin_listen,
             admin_hosts,
@@ -151,22 +167,12 @@ impl Settings {
                 "echo" => HandlerKind::Echo,
                 _ => HandlerKind::Rooms,
             },
-            no_room_policy: match raw.choice("rooms.no_room_policy") {
-                "everyone" => NoRoomPolicy::Everyone,
-                _ => NoRoomPolicy::Nothing,
-            },
-            exclude_sender: raw.switch("rooms.exclude_sender"),
-            overflow_policy: match raw.choice("rooms.overflow_policy") {
-                "drop-new" => OverflowPolicy::DropNew,
-                "drop-oldest" => OverflowPolicy::DropOldest,
-                "conflate" => OverflowPolicy::Conflate,
-                "disconnect" => OverflowPolicy::Disconnect,
-                _ => OverflowPolicy::EvictLower,
-            },
-            message_ttl: match raw.number("rooms.message_ttl") {
-                0 => None,
-                millis => Some(Duration::from_millis(millis)),
-            },
+            no_room_policy: rooms.no_room,
+            exclude_sender: rooms.exclude_sender,
+            overflow_policy: rooms.overflow,
+            message_ttl: rooms.ttl,
+            gateway,
+            signing,
             options: ServerOptions {
                 workers: raw.number("tasks.workers") as usize,
                 task_queue: raw.number("tasks.queue") as usize,
@@ -175,10 +181,7 @@ impl Settings {
                     .map(|n| n as usize),
                 shutdown_timeout: Duration::from_millis(raw.number("server.shutdown_timeout")),
             },
-            task_order: match raw.choice("tasks.order") {
-                "none" => TaskOrder::Any,
-                _ => TaskOrder::Connection,
-            },
+            task_order: rooms.task_order,
             work_time: Duration::from_millis(raw.number("rooms.work_time")),
             log_level: raw.choice("log.level").parse().unwrap_or(LevelFilter::INFO),
             log_format: match raw.choice("log.format") {
@@ -211,7 +214,7 @@ impl Default for Settings {
     /// # Panics
     /// If the operating system provides no random numbers.
     fn default() -> Self {
-        Self::from_raw(RawSettings::default()).expect("the defaults are valid")
+        Self::from_raw(&RawSettings::default()).expect("the defaults are valid")
     }
 }
 
@@ -232,6 +235,23 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line.
     Json,
+}
+
+/// Returns the rooms application.
+fn rooms(raw: &RawSettings) -> Rooms {
+    Rooms {
+        no_room: match raw.choice("rooms.no_room_policy") {
+            "everyone" => NoRoomPolicy::Everyone,
+            _ => NoRoomPolicy::Nothing,
+        },
+        exclude_sender: raw.switch("rooms.exclude_sender"),
+        task_order: match raw.choice("tasks.order") {
+            "none" => TaskOrder::Any,
+            _ => TaskOrder::Connection,
+        },
+        overflow: value::overflow_policy(raw.choice("rooms.overflow_policy")),
+        ttl: raw.time_unless_zero("rooms.message_ttl"),
+    }
 }
 
 /// Returns the allowed origins. Any loopback origin is allowed while the server listens on loopback

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use stentor_core::proto::http::HostPattern;
 use stentor_core::proto::ws::upgrade::Origin;
@@ -15,13 +16,12 @@ use crate::address::{self, Problem};
 
 /// The values given: for each setting the text of the source that takes precedence. Collects all
 /// errors, so that they are reported together.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct RawSettings {
     pub(super) values: BTreeMap<&'static str, RawValue>,
     pub(super) errors: RefCell<Vec<SettingsError>>,
 }
 
-#[derive(Debug)]
 pub(super) struct RawValue {
     pub(super) source: Source,
     pub(super) texts: Vec<String>,
@@ -32,8 +32,8 @@ impl RawSettings {
     ///
     /// # Errors
     /// Returns all errors.
-    pub(super) fn finish<T>(self, value: T) -> Result<T, SettingsError> {
-        let mut errors = self.errors.into_inner();
+    pub(super) fn finish<T>(&self, value: T) -> Result<T, SettingsError> {
+        let mut errors = self.errors.take();
         match errors.len() {
             0 => Ok(value),
             1 => Err(errors.remove(0)),
@@ -49,6 +49,11 @@ impl RawSettings {
     /// Keeps an error for [`finish`](Self::finish).
     pub(super) fn report(&self, error: SettingsError) {
         self.errors.borrow_mut().push(error);
+    }
+
+    /// Keeps several errors.
+    pub(super) fn report_all(&self, errors: Vec<SettingsError>) {
+        self.errors.borrow_mut().extend(errors);
     }
 
     /// Returns the source of the value of a setting.
@@ -86,14 +91,13 @@ impl RawSettings {
     /// Returns the word of a setting, or its default.
     pub(super) fn choice(&self, key: &str) -> &'static str {
         let flag = Flag::of(key);
-        let FlagKind::Choice(words, default) = flag.kind else {
+        let FlagKind::Choice(_, default) = flag.kind else {
             unreachable!("a setting of words")
         };
         let Some(text) = self.text(key) else {
             return default;
         };
-        let word = words.iter().copied().find(|word| *word == text.trim());
-        word.unwrap_or_else(|| {
+        flag.word(text).unwrap_or_else(|| {
             self.refuse(flag, text);
             default
         })
@@ -101,13 +105,35 @@ impl RawSettings {
 
     /// Returns whether a switch is on.
     pub(super) fn switch(&self, key: &str) -> bool {
-        let Some(text) = self.text(key) else {
-            return false;
-        };
-        text.trim().parse().unwrap_or_else(|_| {
-            self.refuse(Flag::of(key), text);
+        self.switch_given(key).unwrap_or(false)
+    }
+
+    /// Returns whether a switch is on, if it was given.
+    pub(super) fn switch_given(&self, key: &str) -> Option<bool> {
+        let flag = Flag::of(key);
+        let text = self.text(key)?;
+        Some(flag.switch(text).unwrap_or_else(|| {
+            self.refuse(flag, text);
             false
+        }))
+    }
+
+    /// Returns a text, or its default.
+    pub(super) fn text_or_default(&self, key: &str) -> &str {
+        self.text(key).unwrap_or(match Flag::of(key).kind {
+            FlagKind::Text(default) => default,
+            _ => "",
         })
+    }
+
+    /// Returns a time.
+    pub(super) fn time(&self, key: &str) -> Duration {
+        Duration::from_millis(self.number(key))
+    }
+
+    /// Returns a time that 0 switches off.
+    pub(super) fn time_unless_zero(&self, key: &str) -> Option<Duration> {
+        Some(self.time(key)).filter(|time| !time.is_zero())
     }
 
     /// Returns the endpoints to listen on.
@@ -192,12 +218,22 @@ impl RawSettings {
         parsed.flatten().collect()
     }
 
-    fn refuse(&self, flag: &Flag, text: &str) {
+    /// Reports that a value is not allowed.
+    pub(super) fn refuse(&self, flag: &Flag, text: &str) {
         self.report(SettingsError::Value {
             key: flag.name(),
             source: self.source(flag.key),
-            value: text.into(),
+            value: flag.shown(text),
             allowed: flag.allowed(),
+        });
+    }
+
+    /// Reports something else about a setting.
+    pub(super) fn report_problem(&self, key: &str, problem: impl Into<String>) {
+        self.report(SettingsError::Problem {
+            key: key.into(),
+            source: self.source(key),
+            problem: problem.into(),
         });
     }
 }

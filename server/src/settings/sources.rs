@@ -6,6 +6,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use clap::ArgMatches;
+
 use super::error::{SettingsError, Source};
 use super::flag::{FLAGS, Flag, FlagKind};
 use super::raw::{RawSettings, RawValue};
@@ -22,7 +24,17 @@ impl RawSettings {
         env: impl Fn(&str) -> Option<OsString>,
         read_file: impl Fn(&Path) -> io::Result<String>,
     ) -> Result<Self, SettingsError> {
-        let (matches, errors) = help::matches(args)?;
+        let (matches, errors) = help::matches(args, help::command)?;
+        Ok(Self::from_matches(&matches, errors, env, read_file))
+    }
+
+    /// Collects the values of all sources. `errors` are those of the command line.
+    pub(super) fn from_matches(
+        matches: &ArgMatches,
+        errors: Vec<SettingsError>,
+        env: impl Fn(&str) -> Option<OsString>,
+        read_file: impl Fn(&Path) -> io::Result<String>,
+    ) -> Self {
         let mut raw = Self {
             values: BTreeMap::new(),
             errors: RefCell::new(errors),
@@ -36,7 +48,7 @@ impl RawSettings {
             }
         };
         if let Some((path, source)) = config {
-            match read_config(&path, &source, read_file) {
+            match read_config(&path, &source, &read_file) {
                 Ok(file::Contents { values, errors }) => {
                     raw.errors.get_mut().extend(errors);
                     for (key, texts) in values {
@@ -47,13 +59,20 @@ impl RawSettings {
                 Err(error) => raw.errors.get_mut().push(error),
             }
         }
+        raw.read_flags(matches, &env);
+        raw.read_secrets(read_file);
+        raw
+    }
+
+    /// Takes what flags and variables say.
+    fn read_flags(&mut self, matches: &ArgMatches, env: impl Fn(&str) -> Option<OsString>) {
         for flag in &*FLAGS {
             let value = if let Some(texts) = matches.get_many::<String>(flag.key) {
                 RawValue {
                     source: Source::Flag(format!("--{}", flag.name())),
                     texts: texts.cloned().collect(),
                 }
-            } else if let Some(text) = raw.variable(&env, flag.key, &flag.name()) {
+            } else if let Some(text) = self.variable(&env, flag.key, &flag.name()) {
                 let texts = if flag.is_list() {
                     text.split(',').map(Into::into).collect()
                 } else {
@@ -66,9 +85,8 @@ impl RawSettings {
             } else {
                 continue;
             };
-            raw.values.insert(flag.key, value);
+            self.values.insert(flag.key, value);
         }
-        Ok(raw)
     }
 
     /// Returns the variable of a setting. An empty one, as templates produce, is ignored.
@@ -86,7 +104,10 @@ impl RawSettings {
                 self.report(SettingsError::Value {
                     key: name.into(),
                     source: Source::Environment(variable),
-                    value: value.to_string_lossy().into_owned(),
+                    value: match Flag::find(key) {
+                        Some(flag) => flag.shown(&value.to_string_lossy()),
+                        None => value.to_string_lossy().into_owned(),
+                    },
                     allowed: "UTF-8 only".into(),
                 });
                 None
@@ -103,12 +124,23 @@ impl Flag {
 
     /// Returns whether several values can be given.
     pub(crate) const fn is_list(&self) -> bool {
-        use FlagKind::{Addresses, Hosts, Origins, Subprotocols};
-        matches!(self.kind, Addresses | Origins | Hosts | Subprotocols)
+        use FlagKind::{Addresses, Hosts, Origins, Subprotocols, Words};
+        matches!(
+            self.kind,
+            Addresses | Origins | Hosts | Subprotocols | Words(_)
+        )
     }
 
     /// Returns the key most similar to one that does not exist, if any is similar.
     pub(crate) fn nearest(key: &str) -> Option<&'static str> {
+        Self::nearest_of(FLAGS.iter(), key)
+    }
+
+    /// Returns the most similar key of these settings, if any is similar.
+    pub(super) fn nearest_of(
+        flags: impl Iterator<Item = &'static Self>,
+        key: &str,
+    ) -> Option<&'static str> {
         let plain = |name: &str| name.replace(['-', '.'], "_");
         let wanted = plain(key.trim_start_matches('-'));
         let similarity = |flag: &Self| {
@@ -119,7 +151,7 @@ impl Flag {
             whole.fold(0.95 * strsim::jaro_winkler(&wanted, last), f64::max)
         };
         let mut best = (MIN_SIMILARITY, None);
-        for flag in &*FLAGS {
+        for flag in flags {
             let similarity = similarity(flag);
             if similarity > best.0 {
                 best = (similarity, Some(flag.key));

@@ -6,18 +6,40 @@ use stentor_core::Config;
 use stentor_core::config::Unit;
 
 use super::Settings;
+use super::client_table;
 use super::flag::FlagKind::{
     self, Address, Addresses, Choice, Hosts, Limit, Number, Origins, Subprotocols, Switch,
 };
-use super::value::Bounds;
+use super::value::{Bounds, OVERFLOW_POLICIES};
 use crate::ServerOptions;
 
-/// The sections of the help, and the prefixes of their keys.
+/// The sections of the help, and the prefixes of their keys. The longest prefix of a key decides.
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
-    ("Server", &["server."]),
+    ("Server", &["server.", "node."]),
     ("Admin and metrics", &["admin.", "metrics."]),
-    ("Rooms", &["rooms."]),
+    ("Rooms", &["rooms.", "seed_protocol."]),
     ("Clients", &["client."]),
+    (
+        "Channel protocol",
+        &[
+            "client.insecure",
+            "client.allow_anonymous_",
+            "client.ping_interval",
+            "client.pong_timeout",
+            "client.stale_close_delay",
+            "client.expired_",
+            "client.channel_limit",
+            "client.max_errors",
+            "client.history_",
+            "client.recovery_",
+            "client.connect_",
+            "client.subscribe_to_user_personal_channel.",
+            "rpc.",
+        ],
+    ),
+    ("Tokens", &["client.token.", "client.subscription_token."]),
+    ("Channels", &["channel."]),
+    ("Options of channels", &["channel.without_namespace."]),
     ("HTTP", &["http."]),
     ("WebSocket", &["websocket."]),
     ("Compression", &["compression."]),
@@ -26,6 +48,20 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("Tasks", &["tasks."]),
     ("Log", &["log."]),
 ];
+
+/// Returns the prefix of the section of a key.
+pub(super) fn section_prefix(key: &str) -> &'static str {
+    let prefixes = SECTIONS.iter().flat_map(|(_, prefixes)| *prefixes);
+    let prefixes = prefixes.filter(|prefix| key.starts_with(**prefix));
+    prefixes
+        .max_by_key(|prefix| prefix.len())
+        .expect("every key has a section")
+}
+
+/// Returns the declarations of all settings that are not limits of the core.
+pub(super) fn own() -> impl Iterator<Item = &'static Declaration> {
+    OWN.iter().chain(client_table::declarations())
+}
 
 /// The declaration of a setting.
 #[derive(Debug)]
@@ -40,7 +76,7 @@ pub(super) struct Declaration {
 }
 
 impl Declaration {
-    const fn new(key: &'static str, kind: FlagKind, about: &'static str) -> Self {
+    pub(super) const fn new(key: &'static str, kind: FlagKind, about: &'static str) -> Self {
         Self {
             key,
             short: None,
@@ -60,7 +96,7 @@ impl Declaration {
     }
 
     /// Sets the range in words.
-    const fn range(self, range: &'static str) -> Self {
+    pub(super) const fn range(self, range: &'static str) -> Self {
         Self {
             range: Some(range),
             ..self
@@ -68,7 +104,7 @@ impl Declaration {
     }
 
     /// Sets the default in words.
-    const fn default(self, default: &'static str) -> Self {
+    pub(super) const fn default(self, default: &'static str) -> Self {
         Self {
             default: Some(default),
             ..self
@@ -81,7 +117,7 @@ pub(super) const DEFAULT_LISTEN: &str = "localhost:8080";
 
 const OPTIONS: ServerOptions = ServerOptions::new();
 
-pub(super) const OWN: &[Declaration] = &[
+const OWN: &[Declaration] = &[
     Declaration::new(
         "server.listen",
         Addresses,
@@ -154,16 +190,7 @@ pub(super) const OWN: &[Declaration] = &[
     ),
     Declaration::new(
         "rooms.overflow_policy",
-        Choice(
-            &[
-                "evict-lower",
-                "drop-new",
-                "drop-oldest",
-                "conflate",
-                "disconnect",
-            ],
-            "evict-lower",
-        ),
+        Choice(OVERFLOW_POLICIES, "evict-lower"),
         "What a room message does when a send queue is full",
     ),
     Declaration::new(
@@ -184,7 +211,7 @@ pub(super) const OWN: &[Declaration] = &[
         "Origins whose pages may connect besides the server's own; repeatable",
     )
     .short("allow-origin")
-    .range("scheme://host[:port], null, or * for any")
+    .range("scheme://host[:port], where * stands for any characters, null, or * for any")
     .default("none, or any loopback origin while listening on loopback only"),
     Declaration::new(
         "client.allowed_hosts",
@@ -258,12 +285,12 @@ pub(super) const OWN: &[Declaration] = &[
 
 type Get = fn(&Settings) -> Option<u64>;
 
-const fn count(min: u64, default: u64, max: u64, get: Get) -> FlagKind {
+pub(super) const fn count(min: u64, default: u64, max: u64, get: Get) -> FlagKind {
     let bounds = Bounds::new(Unit::Count, min, default, max);
     Number { bounds, get }
 }
 
-const fn bytes(min: u64, default: u64, max: u64, get: Get) -> FlagKind {
+pub(super) const fn bytes(min: u64, default: u64, max: u64, get: Get) -> FlagKind {
     let bounds = Bounds::new(Unit::Bytes, min, default, max);
     Number { bounds, get }
 }
@@ -275,7 +302,7 @@ const fn time(default: u64, get: Get) -> FlagKind {
 }
 
 /// A count whose default depends on the machine.
-const fn open(min: u64, max: u64, get: Get) -> FlagKind {
+pub(super) const fn open(min: u64, max: u64, get: Get) -> FlagKind {
     let bounds = Bounds {
         unit: Unit::Count,
         min,
@@ -285,6 +312,6 @@ const fn open(min: u64, max: u64, get: Get) -> FlagKind {
     Number { bounds, get }
 }
 
-const fn millis(duration: Duration) -> u64 {
+pub(super) const fn millis(duration: Duration) -> u64 {
     duration.as_millis() as u64
 }

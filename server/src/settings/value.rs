@@ -3,6 +3,7 @@
 use core::str::FromStr;
 
 use bytesize::ByteSize;
+use stentor_core::OverflowPolicy;
 use stentor_core::config::{Range, Unit};
 use stentor_core::proto::http::is_token;
 
@@ -70,6 +71,26 @@ impl From<&Range> for Bounds {
     }
 }
 
+/// The names of overflow policies.
+pub(crate) const OVERFLOW_POLICIES: &[&str] = &[
+    "evict-lower",
+    "drop-new",
+    "drop-oldest",
+    "conflate",
+    "disconnect",
+];
+
+/// Returns the overflow policy with this name.
+pub(crate) fn overflow_policy(word: &str) -> OverflowPolicy {
+    match word {
+        "drop-new" => OverflowPolicy::DropNew,
+        "drop-oldest" => OverflowPolicy::DropOldest,
+        "conflate" => OverflowPolicy::Conflate,
+        "disconnect" => OverflowPolicy::Disconnect,
+        _ => OverflowPolicy::EvictLower,
+    }
+}
+
 /// An entry of a list of allowed origins or hosts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Allowed<T> {
@@ -100,8 +121,8 @@ fn whole_milliseconds(text: &str) -> Option<u64> {
     u64::try_from(duration.as_millis()).ok()
 }
 
-pub(crate) const ORIGINS: &str =
-    "scheme://host or scheme://host:port without a path, null or file:// for files, or * for any";
+pub(crate) const ORIGINS: &str = "scheme://host or scheme://host:port without a path, null or file:// for files, or * for any; a * \
+     in one stands for any characters";
 pub(crate) const HOSTS: &str = "host, host:port, *.host for names below it, or * for any";
 pub(crate) const SUBPROTOCOLS: &str = "a name without spaces and separators, like chat.v2";
 

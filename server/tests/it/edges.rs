@@ -1,7 +1,10 @@
 //! Ranges of the settings: the smallest and the largest value are accepted as flag, in the environment
 //! and in the file, and values beyond are refused with the range.
 
+mod channel_protocol;
+
 use std::ffi::OsString;
+use std::path::Path;
 
 use stentor_core::Config;
 use stentor_core::config::Unit;
@@ -110,8 +113,20 @@ fn all() -> Vec<Edges> {
         ),
         words(
             "client.allowed_origins",
-            &["*", "https://a.example", "null", "file://"],
-            &["", "a.example", "https://a.example/", "https://"],
+            &[
+                "*",
+                "https://a.example",
+                "http://localhost:*",
+                "null",
+                "file://",
+            ],
+            &[
+                "",
+                "a.example",
+                "https://a.example/",
+                "https://",
+                "http://*/",
+            ],
         ),
         words(
             "client.allowed_hosts",
@@ -125,6 +140,7 @@ fn all() -> Vec<Edges> {
         ),
     ]);
     all.extend(SWITCHES.map(|name| words(name, &["true", "false"], &["1", "TRUE"])));
+    all.extend(channel_protocol::all());
     all
 }
 
@@ -140,7 +156,15 @@ fn parse(
         env.filter(|(key, _)| *key == name)
             .map(|(_, value)| OsString::from(value))
     };
-    Settings::parse(args, find, |_| Ok(file.into()))
+    let read = |path: &Path| {
+        Ok(if path == Path::new("f") {
+            file
+        } else {
+            "a secret"
+        }
+        .into())
+    };
+    Settings::parse(args, find, read)
 }
 
 fn by_flag(name: &str, value: &str) -> Result<Settings, SettingsError> {
@@ -154,8 +178,10 @@ fn by_environment(name: &str, value: &str) -> Result<Settings, SettingsError> {
 }
 
 fn by_file(name: &str, value: &str) -> Result<Settings, SettingsError> {
-    let bare =
-        value.parse::<i64>().is_ok() || SWITCHES.contains(&name) && value.parse::<bool>().is_ok();
+    let is_switch = SWITCHES.contains(&name) || channel_protocol::is_switch(name);
+    let bare = value.parse::<i64>().is_ok()
+        || is_switch && value.parse::<bool>().is_ok()
+        || name == "channel.namespaces";
     let value = if bare {
         value.into()
     } else {
@@ -164,7 +190,7 @@ fn by_file(name: &str, value: &str) -> Result<Settings, SettingsError> {
     parse(&rest(name, ""), None, &format!("{name} = {value}"))
 }
 
-/// Returns the flag, with a pong wait that allows any ping interval.
+/// Returns the flag, with what else has to be set for it.
 fn rest(name: &str, flag: &str) -> Vec<String> {
     let room = if name == "websocket.ping_interval" {
         "--pong-wait=24h"
@@ -175,6 +201,7 @@ fn rest(name: &str, flag: &str) -> Vec<String> {
         .into_iter()
         .filter(|arg| !arg.is_empty())
         .map(Into::into)
+        .chain(channel_protocol::needed(name))
         .collect()
 }
 

@@ -86,6 +86,7 @@ fn stats_setters() -> Setters<Stats> {
         delivery.expired, delivery.conflated, delivery.shed, delivery.discarded, delivery.written, delivery.waiting, delivery.waiting_bytes,
         received.text, received.binary, received.payload_bytes, received.bytes, received.pings, received.pongs,
         sent.bytes, sent.pings, sent.pongs, sent.pongs_replaced, sent.closes, sent.pages,
+        sent.pushes, sent.pushes_discarded, sent.pushes_waiting, sent.pushes_waiting_bytes,
         sent.unsent_limit_raised, sent.unsent_limit_reset,
         channels.count, channels.members, channels.published, channels.encoded, channels.codec_encoded, channels.copied, channels.offered, channels.shard_messages,
         channels.abandoned, channels.credit_waits, channels.home_waits, channels.joins_refused,

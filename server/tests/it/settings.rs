@@ -1,6 +1,10 @@
 //! Precedence of the sources, lists, switches, errors. See also `file` and `edges`.
 
+mod channel_protocol;
+mod commands;
 mod listening;
+mod namespaces;
+mod secrets;
 
 use core::time::Duration;
 use std::ffi::OsString;

@@ -49,6 +49,7 @@ pub(super) enum Class {
     Head,
     Ping,
     Pong,
+    Push,
     Data(u8),
     Close,
 }
@@ -160,12 +161,19 @@ impl NaiveQueue {
         gone
     }
 
+    /// Returns whether a lane of so many pushes, and bytes of them, takes a frame of this length.
+    pub fn has_room_for_push(&self, messages: u32, bytes: u32, len: usize) -> bool {
+        let (count, sum) = self.pushes();
+        count == 0 || (count < messages as usize && sum + len <= bytes as usize)
+    }
+
     /// Queues a frame that no limit holds for; says which pong it replaces.
     pub fn push_control(&mut self, control: Control, len: usize) -> Option<Ticket> {
         let class = match control {
             Control::Head => Class::Head,
             Control::Ping => Class::Ping,
             Control::Pong => Class::Pong,
+            Control::Push => Class::Push,
             Control::Close => Class::Close,
         };
         let alike = |frame: &&NaiveFrame| frame.class == class && frame.offered.is_none();
@@ -251,7 +259,10 @@ impl NaiveQueue {
     /// Returns what it holds.
     pub fn held(&self) -> QueueSize {
         let (messages, bytes) = self.data();
+        let (pushes, push_bytes) = self.pushes();
         QueueSize {
+            pushes: pushes as u32,
+            push_bytes: push_bytes as u32,
             messages: messages as u32,
             bytes: bytes as u32,
             frames: self.waiting.len(),
@@ -328,8 +339,17 @@ impl NaiveQueue {
 
     /// Returns how many messages there are, and their bytes.
     pub(super) fn data(&self) -> (usize, usize) {
-        let data = || self.waiting.iter().filter(|frame| frame.class.is_data());
-        (data().count(), data().map(|frame| frame.len).sum())
+        self.count(Class::is_data)
+    }
+
+    /// Returns how many pushes there are, and their bytes.
+    fn pushes(&self) -> (usize, usize) {
+        self.count(|class| class == Class::Push)
+    }
+
+    fn count(&self, is_counted: impl Fn(Class) -> bool) -> (usize, usize) {
+        let frames = || self.waiting.iter().filter(|frame| is_counted(frame.class));
+        (frames().count(), frames().map(|frame| frame.len).sum())
     }
 
     /// Returns whether there is room without so many messages and bytes of those that wait.

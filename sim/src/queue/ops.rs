@@ -16,6 +16,8 @@ pub enum QueueOp {
     Batch(u8, usize, usize),
     /// A frame that is not data.
     Control(Control, usize),
+    /// A push with so many bytes of payload, if a lane of three frames and a hundred bytes has room.
+    PushAhead(usize),
     /// A write is prepared, of about so many bytes.
     Offer(usize),
     /// So many 255ths of what was offered are out, or, with nothing offered, nothing is.
@@ -75,6 +77,16 @@ pub fn check(messages: u32, bytes: u32, (after, wait): (u16, u64), ops: &[QueueO
                 assert_eq!(replaced, naive.push_control(control, frame_len(len)));
                 stream.gone(replaced.as_slice());
                 next += 1;
+            }
+            QueueOp::PushAhead(len) => {
+                let has_room = real.has_room_for_push(3, 100, len);
+                let expected = naive.has_room_for_push(3, 100, frame_len(len));
+                assert_eq!(has_room, expected, "{op:?}");
+                if has_room {
+                    real.push_control(Control::Push, &payload(next, len));
+                    naive.push_control(Control::Push, frame_len(len));
+                    next += 1;
+                }
             }
             QueueOp::Offer(batch) => {
                 let expired = real.offer(batch, &mut offered);

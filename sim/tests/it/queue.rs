@@ -43,6 +43,7 @@ fn op() -> impl Strategy<Value = QueueOp> {
         1 => Just(QueueOp::Expire),
         2 => (control(), 0..20_usize).prop_map(|(control, len)| QueueOp::Control(control, len)),
         1 => (20..26_usize).prop_map(|len| QueueOp::Control(Control::Pong, len)),
+        3 => prop_oneof![0..40_usize, 100..140_usize].prop_map(QueueOp::PushAhead),
         4 => (1..400_usize).prop_map(QueueOp::Offer),
         3 => any::<u8>().prop_map(QueueOp::Transmitted),
         1 => prop_oneof![Just(0), Just(1), Just(254), Just(255)].prop_map(QueueOp::Transmitted),
@@ -101,6 +102,20 @@ fn urgent_before_less_urgent_and_first_come_first_served() {
     queue.push_control(Control::Close, b"");
     queue.push_control(Control::Pong, b"");
     assert_eq!(order(&mut queue), [8, 6, 1, 3, 2, 0, 4, 5, 7]);
+}
+
+#[test]
+fn pushes_go_before_all_data_and_none_is_evicted() {
+    let mut queue = LoneQueue::new(1, 10);
+    queue.push(0, b"x");
+    queue.push_control(Control::Push, &[0; 20]);
+    queue.push_control(Control::Ping, b"");
+    queue.push_control(Control::Push, b"x");
+    let oldest = SendOptions::new(0).overflow(OverflowPolicy::DropOldest);
+    assert_eq!(queue.push(oldest, b"x"), queued(&[0]));
+    let held = queue.held();
+    assert_eq!((held.messages, held.pushes, held.push_bytes), (1, 2, 25));
+    assert_eq!(order(&mut queue), [2, 1, 3, 4]);
 }
 
 #[test]

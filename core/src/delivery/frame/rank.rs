@@ -1,7 +1,7 @@
 //! Order in which kinds of frames leave a connection.
 
 /// Where a frame stands among those that wait for one connection: control
-/// frames first, then data by priority, then whatever must come behind all data.
+/// frames first, then pushes, then data by priority, then whatever must come behind all data.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Rank(u16);
 
@@ -10,6 +10,8 @@ impl Rank {
     pub(crate) const HEAD: Self = Self(0);
     pub(crate) const PING: Self = Self(1);
     pub(crate) const PONG: Self = Self(2);
+    /// A push of the application: one lane ahead of all data.
+    pub(crate) const PUSH: Self = Self(3);
     /// A close frame, behind all data.
     pub(crate) const LAST: Self = Self(FIRST_DATA + 256);
 
@@ -37,4 +39,4 @@ impl Rank {
     }
 }
 
-const FIRST_DATA: u16 = 3;
+const FIRST_DATA: u16 = Rank::PUSH.0 + 1;

@@ -136,7 +136,7 @@ impl Store {
         self.encode_body(&label.into(), tag, payload.len(), body)
     }
 
-    /// Encodes what is to take a data frame's place: its payload in a form that
+    /// Encodes what is to take the place of a frame with a message: its payload in a form that
     /// `pack` appends to a buffer, unless it says that there is none.
     pub(crate) fn encode_packed(
         &mut self,

@@ -96,7 +96,7 @@ pub(crate) struct Band {
     pub(crate) bytes: u32,
 }
 
-/// Data messages in queues, in flight or not.
+/// Messages in queues, in flight or not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct QueueTotals {
     pub(crate) messages: u64,
@@ -124,6 +124,8 @@ pub(crate) struct Nodes {
     hash: FixedState,
     /// What all queues hold together.
     pub(super) held: QueueTotals,
+    /// The pushes that all queues hold together.
+    pub(super) pushes: QueueTotals,
     /// Messages that went out of turn because they had waited too long.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) out_of_turn: u64,
@@ -155,14 +157,20 @@ impl Nodes {
             newest_peak: Peak::default(),
             hash: FixedState::with_seed(seed),
             held: QueueTotals::default(),
+            pushes: QueueTotals::default(),
             #[cfg(any(test, feature = "testing"))]
             out_of_turn: 0,
         }
     }
 
-    /// Returns what all queues hold together.
+    /// Returns what all queues hold together of data.
     pub(crate) const fn held(&self) -> QueueTotals {
         self.held
+    }
+
+    /// Returns what all queues hold together of pushes.
+    pub(crate) const fn pushes(&self) -> QueueTotals {
+        self.pushes
     }
 
     /// Returns the bytes of memory.
@@ -343,14 +351,22 @@ impl Nodes {
         self.newest.len()
     }
 
-    /// Calls `f` with every frame, first to last.
-    pub(crate) fn for_each(&self, list: List, mut f: impl FnMut(FrameId)) {
+    /// Returns every frame, first to last.
+    pub(crate) fn iter(&self, list: List) -> impl Iterator<Item = FrameId> {
         let (mut before, mut at) = (NONE, list.head);
-        while at != NONE {
+        core::iter::from_fn(move || {
+            if at == NONE {
+                return None;
+            }
             let node = self.nodes[at];
-            f(node.frame);
             (before, at) = (at, node.link ^ before);
-        }
+            Some(node.frame)
+        })
+    }
+
+    /// Calls `f` with every frame, first to last.
+    pub(crate) fn for_each(&self, list: List, f: impl FnMut(FrameId)) {
+        self.iter(list).for_each(f);
     }
 
     fn pop(&mut self, end: &mut u32, other_end: &mut u32) -> Option<FrameId> {

@@ -32,6 +32,8 @@ pub enum Control {
     Ping,
     /// A pong; of those that wait, one more than [`MAX_PONGS`] replaces the oldest.
     Pong,
+    /// A push of the application, before all data.
+    Push,
     /// A close frame, behind all data.
     Close,
 }
@@ -56,6 +58,10 @@ pub struct QueueSize {
     pub messages: u32,
     /// Their bytes, headers included.
     pub bytes: u32,
+    /// Pushes, in flight or not.
+    pub pushes: u32,
+    /// Their bytes, headers included.
+    pub push_bytes: u32,
     /// Frames of any kind.
     pub frames: usize,
     /// Whether something is offered and not settled, or partly out.
@@ -151,12 +157,22 @@ impl LoneQueue {
         self.release_all(gone)
     }
 
+    /// Returns whether the lane of pushes, of so many and so many bytes, has room for one with so many
+    /// bytes of payload.
+    pub fn has_room_for_push(&self, messages: u32, bytes: u32, len: usize) -> bool {
+        let limits = Limits { messages, bytes };
+        let len = FrameTag::new(Wire::WebSocket, Opcode::Binary).framed_len(len) as u32;
+        self.queue
+            .has_room_for_push(&self.nodes, &self.store, limits, len)
+    }
+
     /// Queues a frame that no limit holds for; says which pong it replaces.
     pub fn push_control(&mut self, control: Control, payload: &[u8]) -> Option<Ticket> {
         let (rank, opcode) = match control {
             Control::Head => (Rank::HEAD, Opcode::Binary),
             Control::Ping => (Rank::PING, Opcode::Ping),
             Control::Pong => (Rank::PONG, Opcode::Pong),
+            Control::Push => (Rank::PUSH, Opcode::Binary),
             Control::Close => (Rank::LAST, Opcode::Close),
         };
         let Self {
@@ -172,7 +188,11 @@ impl LoneQueue {
         };
         let oldest = oldest.map(|frame| self.release(frame));
         let frame = self.encode(rank, opcode, payload);
-        self.queue.push_control(&mut self.nodes, &self.store, frame);
+        let (queue, nodes, store) = (&mut self.queue, &mut self.nodes, &self.store);
+        match control {
+            Control::Push => queue.push_ahead(nodes, store, frame),
+            _ => queue.push_control(nodes, store, frame),
+        }
         oldest
     }
 
@@ -262,7 +282,10 @@ impl LoneQueue {
 
     /// Returns what it holds.
     pub fn held(&self) -> QueueSize {
+        let pushes = self.queue.pushes(&self.nodes, &self.store);
         let held = QueueSize {
+            pushes: pushes.messages,
+            push_bytes: pushes.bytes,
             messages: self.queue.messages(),
             bytes: self.queue.bytes(),
             frames: self.store.live(),
@@ -274,6 +297,12 @@ impl LoneQueue {
         assert_eq!(
             (sums.messages, sums.bytes),
             (held.messages.into(), held.bytes.into()),
+            "of all queues, {held:?}"
+        );
+        let sums = self.nodes.pushes();
+        assert_eq!(
+            (sums.messages, sums.bytes),
+            (held.pushes.into(), held.push_bytes.into()),
             "of all queues, {held:?}"
         );
         held

@@ -4,6 +4,7 @@
 
 mod admission;
 mod bands;
+mod lane;
 mod split;
 
 use crate::delivery::frame::{FrameId, Rank, Store};
@@ -60,7 +61,11 @@ pub(crate) struct Queue {
     streak: u16,
     /// Whether the last in flight goes out of turn. Nothing follows it.
     out_of_turn: bool,
+    /// Pushes here, those in flight included.
+    pushes: u8,
 }
+
+const _: () = assert!(size_of::<Queue>() == 32);
 
 impl Queue {
     /// Returns the slot whose queue it is.
@@ -78,6 +83,7 @@ impl Queue {
             written: 0,
             streak: 0,
             out_of_turn: false,
+            pushes: 0,
         }
     }
 
@@ -222,7 +228,7 @@ impl Queue {
         starved
     }
 
-    /// Puts another form of the frame that was launched last in its place, and
+    /// Puts another form of the message that was launched last in its place, and
     /// hands back the one that was there.
     pub(crate) fn relaunch(
         &mut self,
@@ -233,8 +239,9 @@ impl Queue {
         let frame = nodes.pop_back(&mut self.flight)?;
         self.uncount(nodes, store, frame);
         nodes.push_back(&mut self.flight, form);
-        if store.rank(form).is_data() {
-            self.count(nodes, 1, store.len(form));
+        match store.rank(form).is_data() {
+            true => self.count(nodes, 1, store.len(form)),
+            false => self.count_push(nodes, store.len(form)),
         }
         Some(frame)
     }
@@ -397,6 +404,8 @@ impl Queue {
             self.bytes -= bytes;
             nodes.held.messages -= u64::from(messages);
             nodes.held.bytes -= u64::from(bytes);
+        } else if store.rank(frame) == Rank::PUSH {
+            self.uncount_push(nodes, store.len(frame));
         }
     }
 }

@@ -173,7 +173,7 @@ impl Handler for Words {
 
 impl Words {
     fn say(&self, ctx: &mut Context<'_, Self>, text: &str) {
-        ctx.reply(MessageType::Text, 0, text.as_bytes());
+        ctx.push(MessageType::Text, text.as_bytes());
     }
 }
 

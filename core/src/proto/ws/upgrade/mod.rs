@@ -4,6 +4,7 @@ mod accept;
 pub mod extension;
 mod key;
 mod origin;
+mod origin_pattern;
 mod policy;
 mod response;
 mod subprotocol;

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
+use super::origin_pattern::OriginPattern;
 use crate::proto::http::{Authority, Request};
 
 /// Allowed values of `Origin` (RFC 6455 §10.2). A request without `Origin`, which is not from a
@@ -58,11 +59,12 @@ pub(crate) fn is_allowed(
     origins
         .allowed
         .iter()
-        .any(|allowed| allowed.matches(&origin))
+        .any(|allowed| allowed.matches(value, &origin))
 }
 
 /// An allowed origin: `scheme://host[:port]`, or `null`. With a scheme other than http and https
-/// the host may be empty, as in `file://`.
+/// the host may be empty, as in `file://`. A `*` in it stands for any characters: `http://localhost:*`
+/// is every origin of that host with a port.
 ///
 /// `null` stands for every page with an opaque origin, such as a file in most browsers or a
 /// sandboxed frame.
@@ -79,19 +81,23 @@ enum Kind {
         /// The port, or the default of the scheme, if it has one.
         port: Option<u16>,
     },
+    Pattern(OriginPattern),
 }
 
 impl Origin {
-    /// Returns the host in lower case, an IPv6 address in its brackets; `None` if there is none.
+    /// Returns the host in lower case, an IPv6 address in its brackets; `None` if there is none, or
+    /// if a `*` stands for some of the origin.
     pub fn host(&self) -> Option<&str> {
         match &self.0 {
             Kind::Tuple { host, .. } if !host.is_empty() => Some(host),
-            Kind::Tuple { .. } | Kind::Null => None,
+            Kind::Tuple { .. } | Kind::Null | Kind::Pattern(_) => None,
         }
     }
 
-    fn matches(&self, origin: &Serialized<'_>) -> bool {
+    /// Returns whether a value is of this origin. `origin` is what was parsed from it.
+    fn matches(&self, value: &[u8], origin: &Serialized<'_>) -> bool {
         match (&self.0, origin) {
+            (Kind::Pattern(pattern), Serialized::Tuple(_)) => pattern.matches(value),
             (Kind::Null, Serialized::Null) => true,
             (Kind::Tuple { scheme, host, port }, Serialized::Tuple(other)) => {
                 other.scheme.eq_ignore_ascii_case(scheme.as_bytes())
@@ -101,7 +107,7 @@ impl Origin {
             (Kind::Tuple { scheme, host, .. }, Serialized::Hostless(other)) => {
                 host.is_empty() && other.eq_ignore_ascii_case(scheme.as_bytes())
             }
-            (Kind::Null | Kind::Tuple { .. }, _) => false,
+            (Kind::Null | Kind::Tuple { .. } | Kind::Pattern(_), _) => false,
         }
     }
 }
@@ -110,6 +116,10 @@ impl FromStr for Origin {
     type Err = NotAnOrigin;
 
     fn from_str(text: &str) -> Result<Self, NotAnOrigin> {
+        if text.contains('*') {
+            let pattern = OriginPattern::parse(text).ok_or(NotAnOrigin)?;
+            return Ok(Self(Kind::Pattern(pattern)));
+        }
         let scheme = |bytes: &[u8]| String::from_utf8_lossy(bytes).to_ascii_lowercase();
         Ok(Self(
             match Serialized::parse(text.as_bytes()).ok_or(NotAnOrigin)? {
@@ -119,10 +129,6 @@ impl FromStr for Origin {
                     host: String::new(),
                     port: None,
                 },
-                // An asterisk in a host looks like a pattern, which is not supported.
-                Serialized::Tuple(tuple) if tuple.authority.host().contains('*') => {
-                    return Err(NotAnOrigin);
-                }
                 Serialized::Tuple(tuple) => Kind::Tuple {
                     scheme: scheme(tuple.scheme),
                     host: tuple.authority.host().to_ascii_lowercase(),
@@ -377,7 +383,7 @@ mod tests {
             "https://app.example/",
             "https://a b",
             "https://a:99999",
-            "https://*.example",
+            "https://*.example/",
             "file:///",
             "file:",
         ] {
@@ -392,7 +398,26 @@ mod tests {
             Some("app.example")
         );
         assert_eq!(host("null"), None);
+        assert_eq!(host("https://*.example"), None);
         assert_eq!(host("file://"), None);
+    }
+
+    #[test]
+    fn a_pattern_allows_well_formed_origins_only() {
+        let origins = listed(&["http://localhost:*", "https://*.a.example"]);
+        for origin in ["http://localhost:3000", "https://b.A.example"] {
+            assert!(allows("h", &[origin], &origins), "{origin}");
+        }
+        for origin in [
+            "http://localhost",
+            "http://localhost:3000@evil.com",
+            "http://localhost:3000/",
+            "https://evil.com/b.a.example",
+            "https://evil.com#.a.example",
+            "null",
+        ] {
+            assert!(!allows("h", &[origin], &origins), "{origin}");
+        }
     }
 
     #[test]

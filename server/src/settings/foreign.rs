@@ -1,0 +1,261 @@
+//! Settings of Centrifugo that do not exist here, and what to use in their place.
+
+/// Returns what to do about a key of Centrifugo, if it is one. `key` may be below it.
+pub(super) fn advice(key: &str) -> Option<&'static str> {
+    let key = key.trim_start_matches('-').replace('-', "_");
+    let is_it = |known: &str| {
+        let rest = key.strip_prefix(known);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    // A name of an option is not one of a section, so the same key is in one line only.
+    let mut lines = FOREIGN
+        .iter()
+        .filter(|(keys, _)| keys.iter().any(|key| is_it(key)));
+    lines.next().map(|(_, advice)| *advice)
+}
+
+/// Returns the problem of a key with this advice.
+pub(super) fn problem(advice: &str) -> String {
+    format!("is a setting of Centrifugo that Stentor does not have: {advice}")
+}
+
+const NO_BACKEND: &str =
+    "no backend is called; use tokens and the permissions of `channel.namespaces`, and remove it";
+const IN_MEMORY: &str = "history and presence are kept in the memory of the server; remove it";
+const NOT_SERVED: &str =
+    "only the WebSocket transport is served, at /connection/websocket; remove it";
+const NO_API: &str = "there is no server API; remove it, and publish as a client with a token";
+const HMAC_ONLY: &str = "tokens are verified with HS256, HS384 and HS512; use `hmac_secret_key` of \
+                         the same section";
+const STREAMS_ONLY: &str = "every subscription is of the type stream; remove it";
+const NOT_THERE: &str = "there is nothing in its place; remove it";
+const POSITIONS: &str = "positions are checked with every publication; remove it";
+
+/// Keys, and what to do about them.
+const FOREIGN: &[(&[&str], &str)] = &[
+    (
+        &[
+            "proxies",
+            "client.proxy",
+            "channel.proxy",
+            "rpc.proxy",
+            "rpc.without_namespace",
+            "rpc.namespaces",
+            "rpc.namespace_boundary",
+            "channel.without_namespace.subscribe_proxy_enabled",
+            "channel.without_namespace.subscribe_proxy_name",
+            "channel.without_namespace.publish_proxy_enabled",
+            "channel.without_namespace.publish_proxy_name",
+            "channel.without_namespace.sub_refresh_proxy_enabled",
+            "channel.without_namespace.sub_refresh_proxy_name",
+            "channel.without_namespace.subscribe_stream_proxy_enabled",
+            "channel.without_namespace.subscribe_stream_proxy_name",
+            "channel.without_namespace.subscribe_stream_proxy_bidirectional",
+        ],
+        NO_BACKEND,
+    ),
+    (
+        &[
+            "broker",
+            "engine",
+            "presence_manager",
+            "map_broker",
+            "redis",
+            "nats",
+        ],
+        IN_MEMORY,
+    ),
+    (
+        &[
+            "http_stream",
+            "sse",
+            "emulation",
+            "uni_websocket",
+            "uni_http_stream",
+            "uni_sse",
+            "uni_grpc",
+            "webtransport",
+            "connection_init",
+        ],
+        NOT_SERVED,
+    ),
+    (&["http_api", "grpc_api", "api_key"], NO_API),
+    (
+        &[
+            "admin.enabled",
+            "admin.password",
+            "admin.secret",
+            "admin.insecure",
+            "admin.external",
+            "admin.handler_prefix",
+            "admin.web_path",
+            "admin.web_proxy_address",
+        ],
+        "use `admin.listen`, whose pages have no password, and remove it",
+    ),
+    (
+        &["prometheus"],
+        "/metrics is served without it; see `admin.listen` and `metrics.public`, and remove it",
+    ),
+    (&["health"], "/healthz is always served; remove it"),
+    (
+        &[
+            "client.token.jwks_public_endpoint",
+            "client.token.jwks",
+            "client.token.rsa_public_key",
+            "client.token.ecdsa_public_key",
+            "client.subscription_token.jwks_public_endpoint",
+            "client.subscription_token.jwks",
+            "client.subscription_token.rsa_public_key",
+            "client.subscription_token.ecdsa_public_key",
+        ],
+        HMAC_ONLY,
+    ),
+    (
+        &[
+            "shared_poll",
+            "map",
+            "channel.without_namespace.subscription_type",
+            "channel.without_namespace.map",
+            "channel.without_namespace.shared_poll",
+            "channel.without_namespace.map_clients_presence_channel_prefix",
+            "channel.without_namespace.map_users_presence_channel_prefix",
+        ],
+        STREAMS_ONLY,
+    ),
+    (
+        &[
+            "client.channel_position_check_delay",
+            "client.channel_position_max_time_lag",
+        ],
+        POSITIONS,
+    ),
+    (
+        &["client.presence_update_interval"],
+        "presence follows the connections at once; remove it",
+    ),
+    (
+        &["client.concurrency"],
+        "the commands of a client are always executed in order; remove it",
+    ),
+    (
+        &["client.queue_max_size"],
+        "the send queue of a client of the channel protocol is bounded by 1 MiB; remove it",
+    ),
+    (&["client.connection_limit"], "use `server.max_connections`"),
+    (
+        &[
+            "client.user_connection_limit",
+            "client.connection_rate_limit",
+            "client.user_id_http_header",
+            "client.insecure_skip_token_signature_verify",
+            "client.connect_code_to_unidirectional_disconnect",
+            "consumers",
+            "graphite",
+            "opentelemetry",
+            "usage_stats",
+            "swagger",
+            "debug",
+            "pid_file",
+            "node.info_metrics_aggregate_interval",
+        ],
+        NOT_THERE,
+    ),
+    (&["node.name"], "use `node.id`, a number"),
+    (
+        &[
+            "http_server",
+            "address",
+            "port",
+            "internal_address",
+            "internal_port",
+        ],
+        "use `server.listen` and `admin.listen`; TLS is for a proxy in front of the server",
+    ),
+    (
+        &["tls", "tls_autocert"],
+        "TLS is for a proxy in front of the server",
+    ),
+    (&["shutdown"], "use `server.shutdown_timeout`"),
+    (&["log.file"], "the log goes to standard error"),
+    (&["websocket.compression"], "use `compression.enabled`"),
+    (&["websocket.compression_level"], "use `compression.level`"),
+    (
+        &["websocket.compression_min_size"],
+        "use `compression.threshold`",
+    ),
+    (
+        &["websocket.message_size_limit"],
+        "a message of the channel protocol has at most 64 KiB; for /ws, use `websocket.max_message`",
+    ),
+    (&["websocket.write_timeout"], "use `client.write_timeout`"),
+    (
+        &[
+            "websocket.disabled",
+            "websocket.handler_prefix",
+            "websocket.read_buffer_size",
+            "websocket.write_buffer_size",
+            "websocket.use_write_buffer_pool",
+            "websocket.compression_prepared_message_cache_size",
+        ],
+        NOT_THERE,
+    ),
+    // Versions 2 to 5 had these at the top.
+    (
+        &["token_hmac_secret_key"],
+        "use `client.token.hmac_secret_key`",
+    ),
+    (
+        &[
+            "token_rsa_public_key",
+            "token_ecdsa_public_key",
+            "token_jwks_public_endpoint",
+        ],
+        HMAC_ONLY,
+    ),
+    (&["token_audience"], "use `client.token.audience`"),
+    (&["token_issuer"], "use `client.token.issuer`"),
+    (&["namespaces"], "use `channel.namespaces`"),
+    (&["client_insecure"], "use `client.insecure`"),
+    (
+        &["allow_anonymous_connect_without_token"],
+        "use `client.allow_anonymous_connect_without_token`",
+    ),
+    (
+        &["user_subscribe_to_personal"],
+        "use `client.subscribe_to_user_personal_channel.enabled`",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::flag::Flag;
+
+    #[test]
+    fn a_key_of_centrifugo_has_advice_and_ours_have_none() {
+        assert_eq!(advice("http_stream.enabled"), Some(NOT_SERVED));
+        assert_eq!(advice("--http-stream.enabled"), Some(NOT_SERVED));
+        assert_eq!(advice("client.proxy.connect.endpoint"), Some(NO_BACKEND));
+        assert_eq!(advice("broker"), Some(IN_MEMORY));
+        assert_eq!(advice("brokers"), None);
+        for flag in super::super::flag::FLAGS.iter() {
+            assert_eq!(advice(flag.key), None, "{}", flag.key);
+        }
+    }
+
+    #[test]
+    fn a_key_is_there_once_and_advice_names_settings() {
+        let mut keys: Vec<_> = FOREIGN.iter().flat_map(|(keys, _)| *keys).collect();
+        let all = keys.len();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), all);
+        for (_, advice) in FOREIGN {
+            let names = advice.split('`').skip(1).step_by(2);
+            for name in names.filter(|name| name.contains('.')) {
+                assert!(Flag::find(name).is_some(), "{name}");
+            }
+        }
+    }
+}
