@@ -278,12 +278,6 @@ impl<H: Handler, S> Context<'_, H, S> {
         });
     }
 
-    /// [Closes](Self::close) the connection with a reason, at most 123 bytes.
-    pub fn close_with(&mut self, code: CloseCode, reason: &'static str) {
-        let _ = (code, reason);
-        todo!()
-    }
-
     /// Publishes a message to every member of a channel, this connection among them if
     /// it is one and not [left out](SendOptions::exclude_sender). How it is to be treated at their queues
     /// is for this message to say: channels have no rules of their own.
@@ -369,7 +363,12 @@ impl<H: Handler, S> Context<'_, H, S> {
     /// Closes the connection once everything that waits for it has been
     /// written. Nothing more is taken from it or for it.
     pub fn close(&mut self, code: CloseCode) {
-        self.enter(|engine, at| engine.close_behind(at, code, CloseCause::Handler));
+        self.close_with(code, "");
+    }
+
+    /// [Closes](Self::close) the connection with a reason, of which at most 123 bytes are sent.
+    pub fn close_with(&mut self, code: CloseCode, reason: &'static str) {
+        self.enter(|engine, at| engine.close_behind(at, code, reason, CloseCause::Handler));
     }
 
     fn publish_to(

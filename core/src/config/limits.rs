@@ -173,11 +173,11 @@ limits! {
     ///
     /// See [`Context::push`](crate::Context::push). If four times as many wait for room, the connection
     /// is closed.
-    "queue.reply_messages", push_messages: count = 64, 1, 255;
+    "queue.reply_messages", reply_messages: count = 64, 1, 255;
     /// Maximum number of bytes of these replies; an empty lane takes one of any size
     ///
     /// If four times as many bytes wait for room, the connection is closed.
-    "queue.reply_bytes", push_bytes: bytes = 256 * KIB, 128, GIB;
+    "queue.reply_bytes", reply_bytes: bytes = 256 * KIB, 128, GIB;
     /// Number of messages in order of priority after which one that has waited too long is sent next;
     /// 0 = never
     "queue.starvation_after", starvation_after: count = 0, 0, 10_000;

@@ -437,8 +437,8 @@ impl OutboundSettings {
             },
             batch,
             pushes: Limits {
-                messages: config.push_messages as u32,
-                bytes: config.push_bytes as u32,
+                messages: config.reply_messages as u32,
+                bytes: config.reply_bytes as u32,
             },
             starvation: Starvation {
                 after: config.starvation_after as u16,

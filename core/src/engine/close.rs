@@ -11,6 +11,7 @@ use crate::inspect::closed::CloseInfo;
 use crate::proto::http::HandshakeError;
 use crate::proto::ws::CloseState;
 use crate::proto::ws::PeerError;
+use crate::proto::ws::close::fitting_reason;
 use crate::session::app_types::AppTypes;
 use crate::session::ended::Ended;
 use crate::session::phase::{Phase, PhaseStep};
@@ -43,9 +44,15 @@ impl<A: AppTypes> Engine<A> {
     }
 
     /// Begins the closing handshake: the close frame stands behind all that waits.
-    pub(crate) fn begin_close(&mut self, at: u32, code: CloseCode, cause: CloseCause) {
+    pub(crate) fn begin_close(
+        &mut self,
+        at: u32,
+        code: CloseCode,
+        reason: &str,
+        cause: CloseCause,
+    ) {
         if self.slots[at].phase() == Phase::Open {
-            self.push_close(at, Some(code), "");
+            self.push_close(at, Some(code), reason);
             self.end(at, CloseInfo::with_code(cause, Some(code)));
         }
     }
@@ -84,17 +91,19 @@ impl<A: AppTypes> Engine<A> {
         self.set_deadline(at, self.config.close_timeout);
     }
 
-    /// Closes those who do not keep up. What waits for them is thrown away, as
-    /// for a fault: they take nothing, and are to begin anew.
-    pub(crate) fn close_slow(&mut self) {
-        while let Some(at) = self.out.pop_slow() {
-            if self.slots[at].phase() == Phase::Open {
-                self.out.discard_if_blocked(at);
-                self.push_close(at, Some(CloseCode::TRY_LATER), SLOW_CONSUMER);
-                let code = Some(CloseCode::TRY_LATER);
-                self.end(at, CloseInfo::with_code(CloseCause::SlowConsumer, code));
-            }
-        }
+    /// Removes and returns the next open connection that does not keep up.
+    pub(crate) fn next_slow(&mut self) -> Option<u32> {
+        let mut slow = core::iter::from_fn(|| self.out.pop_slow());
+        slow.find(|&at| self.slots[at].phase() == Phase::Open)
+    }
+
+    /// Closes a connection that does not keep up. What waits for it is thrown away, as
+    /// for a fault: it takes nothing, and is to begin anew.
+    pub(crate) fn close_slow(&mut self, at: u32, code: CloseCode, reason: &str) {
+        self.out.discard_if_blocked(at);
+        self.push_close(at, Some(code), reason);
+        let ending = CloseInfo::with_code(CloseCause::SlowConsumer, Some(code));
+        self.end(at, ending);
     }
 
     /// Closes a connection whose peer is not heard any more. If it is there all the same,
@@ -267,14 +276,12 @@ impl<A: AppTypes> Engine<A> {
         self.set_deadline(at, self.config.close_timeout);
     }
 
-    /// Queues our close frame behind all that waits.
+    /// Queues our close frame behind all that waits. A reason that is too long for it is cut.
     pub(crate) fn push_close(&mut self, at: u32, code: Option<CloseCode>, reason: &str) {
         self.slots[at].decoder.handle_close_sent();
-        self.out.send_close(at, code, reason);
+        self.out.send_close(at, code, fitting_reason(reason));
     }
 }
 
-/// What those are told who do not keep up.
-const SLOW_CONSUMER: &str = "slow consumer";
 /// What a peer is told that has not been heard for too long.
 const KEEPALIVE: &str = "keepalive timeout";

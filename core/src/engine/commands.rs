@@ -59,7 +59,7 @@ impl<A: AppTypes> Engine<A> {
             RemoteCommand::Close { conn, code } => {
                 let found = self.find_open(conn);
                 if let Some(at) = found {
-                    self.begin_close(at, code, CloseCause::Handler);
+                    self.begin_close(at, code, "", CloseCause::Handler);
                 }
                 place.finish(|| RemoteResult::Found(found.is_some()));
             }

@@ -75,9 +75,13 @@ impl<A: AppTypes> Engine<A> {
                 let pushed = self.push(at, *kind, payload, true);
                 pushed.map_err(|wait| (wait, true))
             }
-            PendingOp::Close(..) if self.must_wait_to_leave() => Err((Wait::Callback, true)),
-            PendingOp::Close(code, cause) => {
-                self.begin_close(at, *code, *cause);
+            PendingOp::Close { .. } if self.must_wait_to_leave() => Err((Wait::Callback, true)),
+            PendingOp::Close {
+                code,
+                reason,
+                cause,
+            } => {
+                self.begin_close(at, *code, reason, *cause);
                 Ok(())
             }
             PendingOp::Submit(..) => match self.may_submit(at) {
@@ -105,8 +109,18 @@ impl<A: AppTypes> Engine<A> {
     }
 
     /// Closes a connection behind what was asked for before.
-    pub(crate) fn close_behind(&mut self, at: u32, code: CloseCode, cause: CloseCause) {
-        let close = PendingOp::Close(code, cause);
+    pub(crate) fn close_behind(
+        &mut self,
+        at: u32,
+        code: CloseCode,
+        reason: &'static str,
+        cause: CloseCause,
+    ) {
+        let close = PendingOp::Close {
+            code,
+            reason,
+            cause,
+        };
         if self.slots[at].phase() != Phase::Open {
             // It is closing already.
         } else if self.is_parked(at) {

@@ -30,7 +30,7 @@ impl<A: AppTypes> Engine<A> {
         let Some((ops, bytes)) = deferred.and_then(|deferred| deferred.behind_push()) else {
             return;
         };
-        if ops > BACKLOG * self.config.push_messages || bytes > BACKLOG * self.config.push_bytes {
+        if ops > BACKLOG * self.config.reply_messages || bytes > BACKLOG * self.config.reply_bytes {
             self.out.close_for_pushes(at);
         }
     }

@@ -46,7 +46,7 @@ impl<A: AppTypes> Engine<A> {
             left = left.saturating_sub(if is_there { COST_OF_AN_END } else { 1 });
             match (order, self.slots[at].phase()) {
                 (SweepOrder::Close(code), Phase::Open) => {
-                    self.begin_close(at, code, CloseCause::Drain);
+                    self.begin_close(at, code, "", CloseCause::Drain);
                 }
                 (SweepOrder::Close(_), Phase::Head) => self.close_socket(at),
                 (SweepOrder::Abort, _) => self.abort(at, CloseCause::Drain),

@@ -161,7 +161,11 @@ pub(crate) enum PendingOp<A: AppTypes> {
         payload: Bytes,
     },
     Submit(A::Task, TaskOptions),
-    Close(CloseCode, CloseCause),
+    Close {
+        code: CloseCode,
+        reason: &'static str,
+        cause: CloseCause,
+    },
     /// The handler is to be told.
     TaskEnd(TaskEnd<A>),
     /// The handler is to be told what it has asked for under this ticket.
@@ -227,7 +231,7 @@ impl<A: AppTypes> PendingOp<A> {
             | Self::Push { payload, .. } => payload.len(),
             Self::CountMembers { channel, .. } => channel.len(),
             Self::Submit(..)
-            | Self::Close(..)
+            | Self::Close { .. }
             | Self::TaskEnd(_)
             | Self::Notification(..)
             | Self::Timer => 0,

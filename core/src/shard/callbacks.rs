@@ -87,7 +87,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     /// Tells the handler about connections that have ended, and drops what it needs no longer.
     #[cold]
     pub(crate) fn settle_ends(&mut self) {
-        self.engine.close_slow();
+        self.close_slow();
         while let Some(ended) = self.engine.ended.pop_front() {
             self.call_on_close(&ended);
         }
@@ -110,6 +110,18 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             Notice::PositionLost(channel) => {
                 self.emit(at, |handler, ctx| handler.on_position_lost(ctx, &channel));
             }
+        }
+    }
+
+    /// Closes those who do not keep up, as the application wants connections of their codecs to be
+    /// closed.
+    fn close_slow(&mut self) {
+        while let Some(at) = self.engine.next_slow() {
+            let codec = self.engine.out.form(at).codec();
+            let answer = I::run(|| H::slow_consumer(codec));
+            self.engine.counts.links.panics += u64::from(answer.is_none());
+            let (code, reason) = answer.unwrap_or((CloseCode::TRY_LATER, ""));
+            self.engine.close_slow(at, code, reason);
         }
     }
 
@@ -153,7 +165,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             engine.outputs.push_front(Output::Abort);
             return;
         }
-        engine.close_behind(at, CloseCode::INTERNAL_ERROR, CloseCause::Panic);
+        engine.close_behind(at, CloseCode::INTERNAL_ERROR, "", CloseCause::Panic);
     }
 
     /// Drops values of the application.

@@ -30,7 +30,7 @@ fn config(value: impl Fn(&Range) -> u64) -> ConfigBuilder {
     }
     set! {
         number max_message, number max_empty_fragments, number max_head, number max_body, number max_headers,
-        number queue_messages, number queue_bytes, number push_messages, number push_bytes, number starvation_after,
+        number queue_messages, number queue_bytes, number reply_messages, number reply_bytes, number starvation_after,
         time starvation_wait, number write_batch, number unsent_bytes, number unsent_bytes_max,
         number channels_per_connection, number fan_out_slice, number remote_commands,
         number credit_messages, number credit_bytes, number compression_level,

@@ -24,3 +24,31 @@ pub fn parse(payload: &[u8]) -> Result<Option<CloseCode>, PeerError> {
         }
     }
 }
+
+/// Returns as much of a reason as fits into a close frame beside its code.
+//= rfc6455#section-5.5 "All control frames MUST have a payload length of 125 bytes or..."
+pub(crate) fn fitting_reason(reason: &str) -> &str {
+    let mut len = reason.len().min(MAX_REASON);
+    while !reason.is_char_boundary(len) {
+        len -= 1;
+    }
+    &reason[..len]
+}
+
+/// Bytes of a reason at most: a control frame has 125, of which the code takes two.
+const MAX_REASON: usize = 123;
+
+#[cfg(test)]
+mod tests {
+    use super::fitting_reason;
+
+    #[test]
+    fn a_reason_is_cut_between_characters() {
+        for (len, kept) in [(0, 0), (122, 122), (123, 123), (124, 123), (300, 123)] {
+            assert_eq!(fitting_reason(&"a".repeat(len)).len(), kept);
+        }
+        assert_eq!(fitting_reason(&"\u{e4}".repeat(70)).len(), 122);
+        assert_eq!(fitting_reason(&"\u{20ac}".repeat(41)).len(), 123);
+        assert_eq!(fitting_reason(&"\u{1f600}".repeat(31)).len(), 120);
+    }
+}

@@ -1,6 +1,7 @@
 //! One client of a shard whose application does what the client says, over a socket that takes as
 //! much as a test wants.
 
+mod closing;
 mod pushes;
 
 use alloc::string::String;
@@ -15,7 +16,7 @@ use crate::proto::ws::deflate::Params;
 use crate::shard::Admission;
 use crate::{
     CloseCode, Config, ConnId, Context, Decision, Handler, HttpRequest, Message, MessageType,
-    Output, SendOptions, Shard, ShardId, Timestamp,
+    Output, OverflowPolicy, SendOptions, Shard, ShardId, Timestamp,
 };
 
 const NOW: Timestamp = Timestamp::from_micros(1);
@@ -24,7 +25,8 @@ const NOW: Timestamp = Timestamp::from_micros(1);
 ///
 /// - `push:text`, `flood:n` pushes so many numbers, `long:n` pushes so many bytes;
 /// - `reply:text` of priority 0, `echo` replies the message itself;
-/// - `close` with a code of the application.
+/// - `insist:text` replies with a message that closes the connection if there is no room for it;
+/// - `close`, and `explain` with a reason that is too long.
 ///
 /// The query of a request is the number of the codec.
 struct Obedient;
@@ -39,6 +41,13 @@ impl Handler for Obedient {
     fn on_request(&mut self, request: &HttpRequest<'_>) -> Decision<Self> {
         let codec = request.query().and_then(|query| query.parse().ok());
         Decision::Accept(Acceptance::new(()).codec(Codec::new(codec.unwrap_or_default())))
+    }
+
+    fn slow_consumer(codec: Codec) -> (CloseCode, &'static str) {
+        match codec.number() {
+            1 => (CloseCode::new(3_008).expect("a code"), "slow"),
+            _ => (CloseCode::POLICY, REASON),
+        }
     }
 
     fn on_open(&mut self, ctx: &mut Context<'_, Self>) {
@@ -58,12 +67,23 @@ impl Handler for Obedient {
                 "long" => ctx.push(MessageType::Text, &vec![b'a'; number()]),
                 "reply" => ctx.reply(MessageType::Text, SendOptions::new(0), rest.as_bytes()),
                 "echo" => ctx.reply(message.kind, 0, message.payload),
+                "insist" => {
+                    let insists = SendOptions::new(0).overflow(OverflowPolicy::Disconnect);
+                    ctx.reply(MessageType::Text, insists, rest.as_bytes());
+                }
+                "explain" => ctx.close_with(CloseCode::GOING_AWAY, REASON),
                 "close" => ctx.close(CloseCode::GOING_AWAY),
                 _ => {}
             }
         }
     }
 }
+
+/// A reason of 146 bytes.
+const REASON: &str = "\
+    an explanation that is much longer than frames may be, with the letter \u{20ac} at its end \
+    \u{20ac}\u{20ac}\u{20ac}\u{20ac}\u{20ac}\u{20ac}\u{20ac}\u{20ac}\u{20ac}\u{20ac}\
+    \u{20ac}\u{20ac}\u{20ac}\u{20ac}\u{20ac}\u{20ac}\u{20ac}\u{20ac}\u{20ac}\u{20ac}";
 
 /// A client, and the shard that it is connected to.
 struct Pair {

@@ -9,7 +9,9 @@ use crate::proto::ws::deflate::{IS_BUILT, Params};
 use crate::stats::{CloseCause, Stats};
 
 fn config(messages: usize, bytes: usize) -> Config {
-    let builder = Config::builder().push_messages(messages).push_bytes(bytes);
+    let builder = Config::builder()
+        .reply_messages(messages)
+        .reply_bytes(bytes);
     builder.build().expect("in range")
 }
 
@@ -125,7 +127,7 @@ fn a_push_of_any_length_fits_into_an_empty_lane_only() {
 fn more_than_four_times_the_lane_behind_it_closes_the_connection() {
     // Eight are in the lane, and 32 wait.
     let flood = |count, is_full: bool| {
-        let mut pair = Pair::new(&config(8, 1_000), 0, None);
+        let mut pair = Pair::new(&config(8, 1_000), 1, None);
         pair.received.clear();
         pair.say(&alloc::format!("flood:{count}"));
         pair.deliver();
@@ -222,4 +224,4 @@ fn pushes_are_compressed_with_a_context_or_without() {
     }
 }
 
-const SLOW: &str = "closed:1013:slow consumer";
+const SLOW: &str = "closed:3008:slow";
