@@ -5,4 +5,5 @@ mod namespaces;
 mod permissions;
 mod protobuf_commands;
 mod replies;
+mod session;
 mod tokens;

@@ -290,7 +290,7 @@ pub(super) static OPTIONS: &[ChannelOption] = &[
         "overflow",
         Choice(OVERFLOW_POLICIES, "evict-lower"),
         Set::Text(|options, word| {
-            options.overflow = overflow_policy(word);
+            options.overflow = Some(overflow_policy(word));
             true
         }),
         "What a publication does when a send queue is full"

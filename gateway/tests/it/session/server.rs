@@ -1,0 +1,346 @@
+//! A server of one shard that is driven in memory. Clients are buffers, and time advances when the
+//! test says so.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use stentor_core::delivery::Chunks;
+use stentor_core::shard::Admission;
+use stentor_core::{Config, ConnId, Output, Shard, ShardId, TaskEnd, Timestamp};
+use stentor_gateway::{Gateway, GatewaySettings, GatewayStats};
+
+use super::NOW;
+
+const TEXT: u8 = 1;
+const BINARY: u8 = 2;
+const CLOSE: u8 = 8;
+const PING: u8 = 9;
+const PONG: u8 = 10;
+
+pub(super) struct Server {
+    shard: Shard<Gateway>,
+    now: Timestamp,
+    next: Option<Timestamp>,
+    clients: HashMap<ConnId, Client>,
+}
+
+#[derive(Default)]
+struct Client {
+    /// The head of the response, once it is complete.
+    head: Option<String>,
+    /// What is incomplete: the head, then a frame; or the content of a refusal.
+    bytes: Vec<u8>,
+    /// Opcode and payload of each frame, but for pings.
+    frames: Vec<(u8, Vec<u8>)>,
+}
+
+impl Server {
+    pub(super) fn new(settings: GatewaySettings) -> Self {
+        let config = Config::builder().channels_per_connection(1_000);
+        let config = config.build().expect("limits in range");
+        let gateway = Gateway::new(ShardId(0), Arc::new(settings));
+        let mut shard = Shard::new(ShardId(0), &config, gateway);
+        shard.handle_wall_clock(Timestamp::ORIGIN, Duration::from_secs(NOW));
+        Self {
+            shard,
+            now: Timestamp::ORIGIN,
+            next: None,
+            clients: HashMap::new(),
+        }
+    }
+
+    /// Sends a request with these field lines, and returns its connection.
+    pub(super) fn request(&mut self, target: &str, fields: &[&str]) -> ConnId {
+        let peer = SocketAddr::from(([127, 0, 0, 1], 49_152));
+        let id = self.shard.accept_from(self.now, Admission::Normal, peer);
+        self.clients.insert(id, Client::default());
+        let line = format!("GET {target} HTTP/1.1");
+        let head = [&[&*line], fields, &["", ""]].concat();
+        let mut request = head.join("\r\n").into_bytes();
+        self.shard.handle_input(self.now, id, &mut request);
+        self.turn();
+        id
+    }
+
+    /// Sends an opening handshake with these field lines more.
+    pub(super) fn upgrade(&mut self, target: &str, fields: &[&str]) -> ConnId {
+        let handshake = [
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        ];
+        self.request(target, &[&handshake, fields].concat())
+    }
+
+    /// Returns a connection with the JSON codec that has not connected.
+    pub(super) fn json(&mut self) -> ConnId {
+        let id = self.upgrade("/connection/websocket", &["Host: localhost"]);
+        assert_eq!(self.status(id), 101);
+        id
+    }
+
+    /// Returns a connection with the Protobuf codec that has not connected.
+    pub(super) fn protobuf(&mut self) -> ConnId {
+        let fields = [
+            "Host: localhost",
+            "Sec-WebSocket-Protocol: centrifuge-protobuf",
+        ];
+        let id = self.upgrade("/connection/websocket", &fields);
+        assert_eq!(self.status(id), 101);
+        id
+    }
+
+    /// Returns a connection of the seed protocol.
+    pub(super) fn room_client(&mut self) -> ConnId {
+        let id = self.upgrade("/ws", &["Host: localhost"]);
+        assert_eq!(self.status(id), 101);
+        id
+    }
+
+    /// Returns a client that has connected without a token, and its id.
+    pub(super) fn connected(&mut self) -> (ConnId, String) {
+        self.connected_with("")
+    }
+
+    /// Returns a client that has connected with this token, and its id.
+    pub(super) fn connected_with(&mut self, token: &str) -> (ConnId, String) {
+        let id = self.json();
+        let replies = self.ask(
+            id,
+            &format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#),
+        );
+        let client = replies[0]["connect"]["client"].as_str();
+        (id, client.expect("it has connected").to_owned())
+    }
+
+    /// Returns the status of the response to a request.
+    pub(super) fn status(&self, id: ConnId) -> u16 {
+        self.head(id)[9..12].parse().expect("three digits")
+    }
+
+    /// Returns the head of the response to a request.
+    pub(super) fn head(&self, id: ConnId) -> &str {
+        self.clients[&id].head.as_deref().expect("a response")
+    }
+
+    /// Returns the content of the response to a request that was refused.
+    pub(super) fn body(&self, id: ConnId) -> &str {
+        str::from_utf8(&self.clients[&id].bytes).expect("text")
+    }
+
+    /// Sends a text message.
+    pub(super) fn send(&mut self, id: ConnId, text: &str) {
+        self.send_frame(id, TEXT, text.as_bytes());
+    }
+
+    /// Sends a binary message.
+    pub(super) fn send_binary(&mut self, id: ConnId, payload: &[u8]) {
+        self.send_frame(id, BINARY, payload);
+    }
+
+    /// Sends a text message, and returns what the client has received after that.
+    pub(super) fn ask(&mut self, id: ConnId, text: &str) -> Vec<Value> {
+        self.send(id, text);
+        self.values(id)
+    }
+
+    /// Returns the text messages that a client has received since the last call.
+    pub(super) fn texts(&mut self, id: ConnId) -> Vec<String> {
+        let texts = self.receive(id, TEXT).into_iter();
+        texts
+            .map(|text| String::from_utf8(text).expect("text is UTF-8"))
+            .collect()
+    }
+
+    /// Returns the JSON objects that a client has received since the last call.
+    pub(super) fn values(&mut self, id: ConnId) -> Vec<Value> {
+        let texts = self.texts(id);
+        let lines = texts.iter().flat_map(|text| text.split('\n'));
+        lines
+            .map(|line| serde_json::from_str(line).expect("an object a line"))
+            .collect()
+    }
+
+    /// Returns the binary messages that a client has received since the last call.
+    pub(super) fn binaries(&mut self, id: ConnId) -> Vec<Vec<u8>> {
+        self.receive(id, BINARY)
+    }
+
+    /// Returns code and reason of the close frame that a client has received last, and forgets what
+    /// it received before; `None` if it was not closed.
+    pub(super) fn closed(&mut self, id: ConnId) -> Option<(u16, String)> {
+        let client = self.clients.get_mut(&id).expect("it has connected");
+        let frames = std::mem::take(&mut client.frames);
+        let (opcode, payload) = frames.into_iter().next_back()?;
+        if opcode != CLOSE {
+            return None;
+        }
+        let (code, reason) = payload.split_first_chunk().expect("a code");
+        let reason = String::from_utf8(reason.to_vec()).expect("text");
+        Some((u16::from_be_bytes(*code), reason))
+    }
+
+    /// Sends a text message, and returns code and reason of the close frame that the client has
+    /// received last.
+    pub(super) fn close_of(&mut self, id: ConnId, text: &str) -> Option<(u16, String)> {
+        self.send(id, text);
+        self.closed(id)
+    }
+
+    /// Ends a connection with a closing handshake.
+    pub(super) fn leave(&mut self, id: ConnId) {
+        self.send_frame(id, CLOSE, &1_000_u16.to_be_bytes());
+    }
+
+    /// Lets time pass. What is due meanwhile is done at its time.
+    pub(super) fn advance(&mut self, by: Duration) {
+        let end = self.now.after(by);
+        while let Some(next) = self.next.filter(|&next| next <= end) {
+            self.now = self.now.max(next);
+            self.shard.handle_timeout(self.now);
+            self.turn();
+        }
+        self.now = end;
+    }
+
+    /// Lets time pass until a client that waits for nothing else is pinged, and returns how long that
+    /// took.
+    pub(super) fn advance_to_ping(&mut self, id: ConnId) -> Duration {
+        let step = Duration::from_millis(100);
+        let mut waited = Duration::ZERO;
+        while self.clients[&id].frames.is_empty() {
+            self.advance(step);
+            waited += step;
+        }
+        waited
+    }
+
+    /// Returns the counters of the gateway.
+    pub(super) fn stats(&self) -> &GatewayStats {
+        self.shard.handler().stats()
+    }
+
+    fn send_frame(&mut self, id: ConnId, opcode: u8, payload: &[u8]) {
+        self.shard
+            .handle_input(self.now, id, &mut frame(opcode, payload));
+        self.turn();
+    }
+
+    /// Does what the shard asks for, until it waits for time or input.
+    fn turn(&mut self) {
+        loop {
+            match self.shard.poll_output() {
+                Output::Flush(id) => self.write(id),
+                Output::Submit(id, task, _) => {
+                    let outcome = task.run(stentor_core::id::WorkerId(7));
+                    self.shard.handle_task(self.now, id, TaskEnd::Done(outcome));
+                }
+                // The client closes its side too.
+                Output::Shut(id) => self.shard.handle_eof(self.now, id),
+                Output::Timeout(next) => {
+                    self.next = next.map(|(at, _)| at);
+                    return;
+                }
+                Output::StopReading(_)
+                | Output::StartReading(_)
+                | Output::LimitUnsent { .. }
+                | Output::Disconnect(_)
+                | Output::Event(_) => {}
+                output => panic!("one shard, no pages, and nothing catches panics: {output:?}"),
+            }
+        }
+    }
+
+    /// Writes what waits for a client, which answers pings of WebSocket at once.
+    fn write(&mut self, id: ConnId) {
+        let client = self.clients.get_mut(&id).expect("it has connected");
+        let mut chunks = Chunks::new();
+        self.shard.poll_transmit(id, &mut chunks);
+        let len = chunks.len();
+        client.bytes.extend(chunks.as_slices().concat());
+        drop(chunks);
+        self.shard.handle_transmitted(self.now, id, len);
+        if client.head.is_none() {
+            client.take_head();
+        }
+        while client.is_upgraded()
+            && let Some((opcode, payload)) = client.take_frame()
+        {
+            if opcode == PING {
+                let mut pong = frame(PONG, &payload);
+                self.shard.handle_input(self.now, id, &mut pong);
+            } else {
+                client.frames.push((opcode, payload));
+            }
+        }
+    }
+
+    /// Takes what a client has received, all of which must be of this kind.
+    fn receive(&mut self, id: ConnId, opcode: u8) -> Vec<Vec<u8>> {
+        let client = self.clients.get_mut(&id).expect("it has connected");
+        let payload_of = |(found, payload): (u8, Vec<u8>)| {
+            let text = String::from_utf8_lossy(&payload).into_owned();
+            assert_eq!(found, opcode, "another kind of frame: {text}");
+            payload
+        };
+        client.frames.drain(..).map(payload_of).collect()
+    }
+}
+
+impl Client {
+    fn is_upgraded(&self) -> bool {
+        self.head
+            .as_ref()
+            .is_some_and(|head| head.starts_with("HTTP/1.1 101"))
+    }
+
+    fn take_head(&mut self) {
+        let end = self.bytes.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+        let Some(end) = end else { return };
+        let head: Vec<_> = self.bytes.drain(..end + 4).collect();
+        self.head = Some(String::from_utf8(head).expect("a head is text"));
+    }
+
+    fn take_frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        let (payload_at, len) = match *self.bytes {
+            [_, len @ ..=125, ..] => (2, usize::from(len)),
+            [_, 126, high, low, ..] => (4, usize::from(u16::from_be_bytes([high, low]))),
+            [_, 127, ..] => {
+                let len = self.bytes.get(2..10)?.try_into().expect("eight bytes");
+                (10, u64::from_be_bytes(len) as usize)
+            }
+            _ => return None,
+        };
+        let end = payload_at + len;
+        if self.bytes.len() < end {
+            return None;
+        }
+        let mut frame: Vec<_> = self.bytes.drain(..end).collect();
+        assert_eq!(frame[0] & 0xF0, 0x80, "a frame of a whole message");
+        let payload = frame.split_off(payload_at);
+        Some((frame[0] & 0x0F, payload))
+    }
+}
+
+/// Returns a frame of a client. It is masked with zeros, which leaves the payload as it is.
+fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x80 | opcode];
+    match payload.len() {
+        len @ ..126 => frame.push(0x80 | len as u8),
+        len @ ..0x1_0000 => {
+            frame.push(0x80 | 126);
+            frame.extend((len as u16).to_be_bytes());
+        }
+        len => {
+            frame.push(0x80 | 127);
+            frame.extend((len as u64).to_be_bytes());
+        }
+    }
+    frame.extend([0; 4]);
+    frame.extend(payload);
+    frame
+}
