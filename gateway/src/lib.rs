@@ -5,7 +5,9 @@
 //! messages such as `join:lobby`, `msg:hello` and `task:resize`; [`command`] parses them and has the
 //! texts and priorities of the answers. `docs/protocol.md` of the repository describes the protocol.
 //!
-//! [`client_protocol`], [`token`] and [`namespaces`] are data types and rules that no handler uses yet.
+//! [`Gateway`] is the handler of the product: it serves those commands and the Centrifugo client
+//! protocol on the same channels. [`client_protocol`], [`token`] and [`namespaces`] are the data types
+//! and rules of that.
 //!
 //! Like the core, this crate has no I/O, clock, thread or `unsafe` code.
 //!
@@ -33,14 +35,24 @@
 
 extern crate alloc;
 
+mod admission;
+mod annotation;
+mod client_id;
 pub mod client_protocol;
 pub mod command;
+mod gateway;
+mod gateway_rooms;
 mod index_page;
 pub mod namespaces;
+mod publication_encoding;
 mod rooms;
+mod session;
 mod settings;
+mod stats;
 pub mod token;
 
+pub use gateway::{ConnectionState, Gateway};
 pub use index_page::{INDEX_PAGE, INDEX_POLICY};
 pub use rooms::{NoRoomPolicy, RoomOutcome, RoomTask, Rooms};
 pub use settings::{Access, ClientSettings, GatewaySettings, Secret, SeedProtocol};
+pub use stats::GatewayStats;

@@ -14,7 +14,7 @@ use stentor_core::{
     OverflowPolicy, SendOptions, TaskEnd, TaskOptions,
 };
 
-use super::command::{RoomCommand, answer, is_room_name, priority};
+use crate::command::{RoomCommand, answer, is_room_name, priority};
 
 /// The rooms application and its settings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -67,6 +67,65 @@ impl RoomTask {
     }
 }
 
+/// How rooms are channels: which channel a room is, and how a publication is treated there.
+pub(crate) trait RoomChannels<H: Handler> {
+    /// Returns whether the connection may be a member of a room.
+    fn may_join(&self, room: &[u8]) -> bool;
+
+    /// Makes the connection a member of a room that it may be one of.
+    fn join<S>(&mut self, ctx: &mut Context<'_, H, S>, room: &[u8]);
+
+    /// Publishes to a channel of the connection. Returns whether it may do that.
+    fn publish<S>(
+        &mut self,
+        ctx: &mut Context<'_, H, S>,
+        channel: &[u8],
+        kind: MessageType,
+        options: SendOptions,
+        payload: &[u8],
+    ) -> bool;
+
+    /// Returns the options of publications to a channel that keeps them: what is kept leaves in order,
+    /// so a command changes neither its priority nor what it may replace.
+    fn kept_options(&self, channel: &[u8]) -> Option<SendOptions>;
+
+    /// Returns the name of the room that a channel is.
+    fn room<'c>(&self, channel: &'c [u8]) -> &'c [u8];
+}
+
+/// Rooms that are channels of the same name, which everybody may join.
+struct OpenRooms;
+
+impl<H: Handler> RoomChannels<H> for OpenRooms {
+    fn may_join(&self, _: &[u8]) -> bool {
+        true
+    }
+
+    fn join<S>(&mut self, ctx: &mut Context<'_, H, S>, room: &[u8]) {
+        ctx.subscribe(room);
+    }
+
+    fn publish<S>(
+        &mut self,
+        ctx: &mut Context<'_, H, S>,
+        channel: &[u8],
+        kind: MessageType,
+        options: SendOptions,
+        payload: &[u8],
+    ) -> bool {
+        ctx.publish(channel, kind, options, payload);
+        true
+    }
+
+    fn kept_options(&self, _: &[u8]) -> Option<SendOptions> {
+        None
+    }
+
+    fn room<'c>(&self, channel: &'c [u8]) -> &'c [u8] {
+        channel
+    }
+}
+
 impl Rooms {
     /// Returns the send options of room messages.
     fn options(&self, priority: u8) -> SendOptions {
@@ -76,43 +135,47 @@ impl Rooms {
             None => options,
         }
     }
-}
 
-impl Handler for Rooms {
-    type State = ();
-    type Task = RoomTask;
-    type Outcome = RoomOutcome;
-
-    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
-        Decision::accept(())
-    }
-
-    fn on_message(&mut self, ctx: &mut Context<'_, Self>, Message { kind, payload }: Message<'_>) {
+    /// Carries out a command.
+    pub(crate) fn handle_message<H, S>(
+        &self,
+        rooms: &mut impl RoomChannels<H>,
+        ctx: &mut Context<'_, H, S>,
+        Message { kind, payload }: Message<'_>,
+    ) where
+        H: Handler<Task = RoomTask, Outcome = RoomOutcome>,
+    {
         match RoomCommand::parse(payload) {
-            RoomCommand::Join(name) if !is_room_name(name) => {
+            RoomCommand::Join(name) if !is_room_name(name) || !rooms.may_join(name) => {
                 ctx.reply(kind, priority::ERROR, answer::BAD_ROOM);
             }
             RoomCommand::Join(name) => {
                 let old = ctx.channel().cloned();
-                if let Some(old) = old.filter(|old| old != name) {
+                if let Some(old) = old.filter(|old| rooms.room(old) != name) {
                     ctx.unsubscribe(&old);
                 }
-                ctx.subscribe(name);
+                rooms.join(ctx, name);
                 ctx.reply_parts(kind, priority::MEMBERSHIP, answer::JOINED, name);
             }
             RoomCommand::Leave => {
-                let Some(room) = ctx.channel().cloned() else {
+                let Some(channel) = ctx.channel().cloned() else {
                     ctx.reply(kind, priority::ERROR, answer::NO_ROOM);
                     return;
                 };
-                ctx.unsubscribe(&room);
-                ctx.reply_parts(kind, priority::MEMBERSHIP, answer::LEFT, &room);
+                ctx.unsubscribe(&channel);
+                let room = rooms.room(&channel);
+                ctx.reply_parts(kind, priority::MEMBERSHIP, answer::LEFT, room);
             }
             RoomCommand::Publish { text, key, receipt } => {
-                let mut options = self.options(priority::PUBLICATION);
+                let channel = ctx.channel().cloned();
+                let kept = channel
+                    .as_ref()
+                    .and_then(|channel| rooms.kept_options(channel));
+                let is_kept = kept.is_some();
+                let mut options = kept.unwrap_or_else(|| self.options(priority::PUBLICATION));
                 // Two keys with one hash have the effect of one key, which a client could use for
                 // both as well.
-                if let Some(key) = key {
+                if let Some(key) = key.filter(|_| !is_kept) {
                     options = options.key(FixedState::default().hash_one(key));
                 }
                 if receipt {
@@ -121,8 +184,10 @@ impl Handler for Rooms {
                 if self.exclude_sender {
                     options = options.exclude_sender();
                 }
-                if let Some(room) = ctx.channel().cloned() {
-                    ctx.publish(&room, kind, options, text);
+                if let Some(channel) = channel {
+                    if !rooms.publish(ctx, &channel, kind, options, text) {
+                        ctx.reply(kind, priority::ERROR, answer::BAD_ROOM);
+                    }
                 } else if self.no_room == NoRoomPolicy::Everyone {
                     ctx.broadcast(kind, options, text);
                 } else if receipt {
@@ -140,7 +205,12 @@ impl Handler for Rooms {
         }
     }
 
-    fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: DeliveryReport) {
+    /// Tells a client what became of its publication.
+    pub(crate) fn handle_report<H: Handler, S>(
+        ctx: &mut Context<'_, H, S>,
+        ticket: u64,
+        outcome: DeliveryReport,
+    ) {
         let kind = if ticket == MessageType::Text as u64 {
             MessageType::Text
         } else {
@@ -160,19 +230,23 @@ impl Handler for Rooms {
         ctx.reply_parts(kind, priority::OUTCOME, answer::SENT, numbers.as_bytes());
     }
 
-    fn on_subscribe_refused(&mut self, ctx: &mut Context<'_, Self>, _: &[u8]) {
-        // It is in no other room, so memory is short. Its further commands assume that it has joined.
-        ctx.close(CloseCode::TRY_LATER);
-    }
-
-    fn on_task(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
+    /// Takes the end of a task.
+    pub(crate) fn handle_task<H, S>(
+        &self,
+        rooms: &mut impl RoomChannels<H>,
+        ctx: &mut Context<'_, H, S>,
+        end: TaskEnd<H>,
+    ) where
+        H: Handler<Task = RoomTask, Outcome = RoomOutcome>,
+    {
         match end {
             TaskEnd::Done(RoomOutcome { kind, worker, text }) => {
                 ctx.reply_parts(kind, priority::OUTCOME, &processed_by(worker), &text);
                 if let Some(room) = ctx.channel().cloned() {
                     let message = [answer::ROOM_BROADCAST, &text[..]].concat();
-                    let options = self.options(priority::ROOM_OUTCOME);
-                    ctx.publish(&room, kind, options, &message);
+                    let kept = rooms.kept_options(&room);
+                    let options = kept.unwrap_or_else(|| self.options(priority::ROOM_OUTCOME));
+                    rooms.publish(ctx, &room, kind, options, &message);
                 }
             }
             TaskEnd::Refused(RoomTask { kind, .. }) => {
@@ -183,6 +257,38 @@ impl Handler for Rooms {
                 ctx.reply(MessageType::Text, priority::ERROR, answer::TASK_FAILED);
             }
         }
+    }
+
+    /// Takes the refusal to make a client a member of a room.
+    pub(crate) fn handle_refusal<H: Handler, S>(ctx: &mut Context<'_, H, S>) {
+        // It is in no other room, so memory is short. Its further commands assume that it has joined.
+        ctx.close(CloseCode::TRY_LATER);
+    }
+}
+
+impl Handler for Rooms {
+    type State = ();
+    type Task = RoomTask;
+    type Outcome = RoomOutcome;
+
+    fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
+        Decision::accept(())
+    }
+
+    fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
+        self.handle_message(&mut OpenRooms, ctx, message);
+    }
+
+    fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: DeliveryReport) {
+        Self::handle_report(ctx, ticket, outcome);
+    }
+
+    fn on_subscribe_refused(&mut self, ctx: &mut Context<'_, Self>, _: &[u8]) {
+        Self::handle_refusal(ctx);
+    }
+
+    fn on_task(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
+        self.handle_task(&mut OpenRooms, ctx, end);
     }
 }
 

@@ -67,6 +67,14 @@ impl Delimiters {
                 .any(|listed| listed == user)
     }
 
+    /// Returns what the names of a namespace begin with; an empty one is none.
+    pub(super) fn prefix(&self, namespace: &str) -> String {
+        match namespace {
+            "" => String::new(),
+            _ => [namespace, &*self.namespace_boundary].concat(),
+        }
+    }
+
     /// Returns the name of the personal channel of a user. A user that has a separator in their name
     /// has none, because it would be that of others.
     pub(super) fn personal(&self, namespace: &str, user: &str) -> Option<String> {
@@ -74,11 +82,7 @@ impl Delimiters {
         if user.is_empty() || has(&self.user_separator) || has(&self.user_boundary) {
             return None;
         }
-        let (namespace, boundary) = match namespace {
-            "" => ("", ""),
-            _ => (namespace, &*self.namespace_boundary),
-        };
-        Some([namespace, boundary, &*self.user_boundary, user].concat())
+        Some(self.prefix(namespace) + &*self.user_boundary + user)
     }
 }
 

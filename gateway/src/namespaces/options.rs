@@ -84,8 +84,9 @@ pub struct ChannelOptions {
     pub priority: u8,
     /// Stentor: how long a publication is worth sending.
     pub ttl: Option<Duration>,
-    /// Stentor: what happens at a full queue.
-    pub overflow: OverflowPolicy,
+    /// Stentor: what happens at a full queue; `None` is what the protocol of the publisher has by
+    /// default.
+    pub overflow: Option<OverflowPolicy>,
     /// Stentor: which waiting publication a newer one replaces.
     pub conflate: Conflation,
     /// Stentor: whether the client that publishes does not get its own publication.
@@ -126,7 +127,7 @@ impl Default for ChannelOptions {
             allow_user_limited_channels: false,
             priority: priority::PUBLICATION,
             ttl: None,
-            overflow: OverflowPolicy::EvictLower,
+            overflow: None,
             conflate: Conflation::Off,
             exclude_publisher: false,
         }

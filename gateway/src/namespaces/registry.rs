@@ -10,7 +10,7 @@ use core::time::Duration;
 
 use regex::Regex;
 
-use super::name::Delimiters;
+use super::name::{Delimiters, NameParts};
 use super::options::ChannelOptions;
 use super::settings::{ChannelSettings, PersonalChannel};
 use super::validation::{SettingError, SettingProblem, section_of, validate};
@@ -111,15 +111,32 @@ impl Namespaces {
         }
     }
 
-    /// Finds the namespace of a channel whose name may be any text, for protocols that allow it.
+    /// Finds the channel of a name that may be any text, for a protocol whose channels are all in one
+    /// namespace; an empty one is none. A name that begins as another namespace does is none of its
+    /// channels.
     ///
     /// # Errors
-    /// No channel has this name.
-    pub fn resolve_any_text<'c>(
+    /// No channel of the namespace has this name.
+    pub fn resolve_in<'c>(
         &self,
+        namespace: &str,
         name: &'c str,
     ) -> Result<ResolvedChannel<'_, 'c>, NameError> {
-        self.find(name).map(|(channel, ..)| channel)
+        match self.find(name) {
+            Ok((channel, ..)) if channel.namespace == namespace => Ok(channel),
+            // What stands before a boundary means nothing if it is no namespace.
+            Err(NameError::UnknownNamespace) if namespace.is_empty() => {
+                let parts = self.delimiters.split(name);
+                Ok(self.channel(name, &self.without, parts))
+            }
+            Ok(_) => Err(NameError::UnknownNamespace),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the name of a channel of a namespace; an empty one is none.
+    pub fn name_in(&self, namespace: &str, rest: &str) -> String {
+        self.delimiters.prefix(namespace) + rest
     }
 
     fn find<'c>(
@@ -140,7 +157,17 @@ impl Namespaces {
                 named.ok_or(NameError::UnknownNamespace)?
             }
         };
-        let channel = ResolvedChannel {
+        let channel = self.channel(name, namespace, parts);
+        Ok((channel, namespace.regex.as_ref(), parts.rest))
+    }
+
+    fn channel<'n, 'c>(
+        &'n self,
+        name: &'c str,
+        namespace: &'n Namespace,
+        parts: NameParts<'c>,
+    ) -> ResolvedChannel<'n, 'c> {
+        ResolvedChannel {
             name,
             namespace: &namespace.name,
             options: &namespace.options,
@@ -148,8 +175,7 @@ impl Namespaces {
             users: parts.users,
             delimiters: &self.delimiters,
             history_meta_ttl: self.history_meta_ttl,
-        };
-        Ok((channel, namespace.regex.as_ref(), parts.rest))
+        }
     }
 
     /// Returns the name of the personal channel of a user, if users have one.

@@ -310,7 +310,10 @@ impl OptionRules<'_> {
         let options = self.options;
         let gaps = [
             ("ttl", options.ttl.is_some()),
-            ("overflow", options.overflow == OverflowPolicy::DropOldest),
+            (
+                "overflow",
+                options.overflow == Some(OverflowPolicy::DropOldest),
+            ),
             ("conflate", options.conflate != Conflation::Off),
         ];
         let recovers =
@@ -333,7 +336,8 @@ impl OptionRules<'_> {
         if options.conflate == Conflation::Tag(String::new()) {
             self.refuse("conflate", SettingProblem::Empty);
         }
-        if options.overflow == OverflowPolicy::Conflate && options.conflate == Conflation::Off {
+        if options.overflow == Some(OverflowPolicy::Conflate) && options.conflate == Conflation::Off
+        {
             self.refuse("overflow", SettingProblem::Needs { other: "conflate" });
         }
     }

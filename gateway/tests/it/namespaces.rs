@@ -96,9 +96,9 @@ fn names_that_no_channel_has_are_refused() {
         assert_eq!(namespaces.resolve(name).err(), Some(error), "{name}");
         assert_eq!(error.error_code(), code);
     }
-    assert!(namespaces.resolve_any_text("ns:ü").is_ok());
+    assert!(namespaces.resolve_in("ns", "ns:ü").is_ok());
     assert_eq!(
-        namespaces.resolve_any_text("other:ü").err(),
+        namespaces.resolve_in("ns", "other:ü").err(),
         Some(NameError::UnknownNamespace)
     );
 }
@@ -212,7 +212,7 @@ fn what_leaves_gaps_conflicts_with_what_must_not_have_any() {
     let gaps: [(&str, Set); 3] = [
         ("ttl", |options| options.ttl = Some(Duration::from_secs(1))),
         ("overflow", |options| {
-            options.overflow = OverflowPolicy::DropOldest;
+            options.overflow = Some(OverflowPolicy::DropOldest);
         }),
         ("conflate", |options| options.conflate = Conflation::Channel),
     ];
@@ -248,7 +248,7 @@ fn what_leaves_gaps_conflicts_with_what_must_not_have_any() {
 fn conflation_needs_a_key_and_a_ttl_some_time() {
     let with = |options| refused(settings(options));
     let options = ChannelOptions {
-        overflow: OverflowPolicy::Conflate,
+        overflow: Some(OverflowPolicy::Conflate),
         ttl: Some(Duration::ZERO),
         ..ChannelOptions::default()
     };
@@ -260,7 +260,7 @@ fn conflation_needs_a_key_and_a_ttl_some_time() {
         ]
     );
     let options = ChannelOptions {
-        overflow: OverflowPolicy::Conflate,
+        overflow: Some(OverflowPolicy::Conflate),
         conflate: Conflation::Tag(String::new()),
         ..ChannelOptions::default()
     };

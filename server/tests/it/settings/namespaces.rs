@@ -68,7 +68,7 @@ fn options_are_those_of_the_file() {
         allow_publish_for_subscriber: true,
         priority: 3,
         ttl: Some(Duration::from_millis(200)),
-        overflow: OverflowPolicy::Conflate,
+        overflow: Some(OverflowPolicy::Conflate),
         conflate: Conflation::Tag("share".into()),
         exclude_publisher: true,
         ..ChannelOptions::default()

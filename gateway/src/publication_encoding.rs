@@ -1,0 +1,197 @@
+//! Publications, joins and leaves in the codecs of the channel protocol, once for all receivers.
+//!
+//! A publication without an annotation is of the seed protocol or of the application itself. For JSON
+//! receivers, its text is a JSON string if it is no JSON, and its bytes are a JSON string in base64.
+
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+use core::str;
+
+use data_encoding::BASE64;
+use serde::de::IgnoredAny;
+use stentor_core::MessageType;
+use stentor_core::channels::KeptPublication;
+use stentor_core::delivery::{ChannelEvent, Codec, Outgoing};
+
+use crate::annotation::{self, Annotation};
+use crate::client_protocol::{
+    ClientCodec, Publication, Push, PushEvent, Reply, encode_publication, encode_reply,
+};
+
+/// The codec of JSON clients.
+pub(crate) const JSON: Codec = Codec::new(1);
+/// The codec of Protobuf clients.
+pub(crate) const PROTOBUF: Codec = Codec::new(2);
+/// How many codecs there are, with that of the seed protocol.
+pub(crate) const CODECS: usize = 3;
+
+/// Returns the codec of the core for one of the protocol.
+pub(crate) const fn codec_of(codec: ClientCodec) -> Codec {
+    match codec {
+        ClientCodec::Json => JSON,
+        ClientCodec::Protobuf => PROTOBUF,
+    }
+}
+
+/// Returns the type of the WebSocket messages of a codec.
+pub(crate) const fn message_type(codec: ClientCodec) -> MessageType {
+    match codec {
+        ClientCodec::Json => MessageType::Text,
+        ClientCodec::Protobuf => MessageType::Binary,
+    }
+}
+
+/// Appends a message as a push for all clients of a codec.
+///
+/// Returns `None` for a publication of a Protobuf client that is no JSON, if the receivers have JSON.
+/// The protocol closes them with 3506 then. An encoder cannot do that, since it stands for all of them:
+/// they do not get it. That ends the subscriptions among them that are positioned, and the 3506 comes
+/// when they recover.
+pub(crate) fn encode(
+    codec: Codec,
+    message: &Outgoing<'_>,
+    out: &mut Vec<u8>,
+) -> Option<MessageType> {
+    let codec = if codec == PROTOBUF {
+        ClientCodec::Protobuf
+    } else {
+        ClientCodec::Json
+    };
+    let channel = match message.channel {
+        Some(channel) => str::from_utf8(channel).ok()?,
+        None => "",
+    };
+    let encoded = match message.event {
+        ChannelEvent::Publication if message.channel.is_none() => {
+            let data = data_for(codec, message.kind, message.payload, message.annotation);
+            let push = Push::new("", PushEvent::Message(&data));
+            encode_reply(codec, &Reply::Push(push), out)
+        }
+        ChannelEvent::Publication => {
+            let data = data_for(codec, message.kind, message.payload, message.annotation);
+            let Annotation { info, tags } = annotation::read(message.annotation)?;
+            let mut publication = Publication {
+                data: &data,
+                info,
+                tags: &tags,
+                ..Publication::default()
+            };
+            if let Some(position) = &message.position {
+                publication.offset = position.offset;
+                // With the first one, the stream begins: a subscriber may know no epoch yet.
+                if position.offset == 1 {
+                    publication.epoch = position.epoch.as_str();
+                }
+            }
+            encode_publication(codec, channel, &publication, out)
+        }
+        ChannelEvent::Join | ChannelEvent::Leave => {
+            let info = annotation::read(message.payload)?.info?;
+            let event = match message.event {
+                ChannelEvent::Join => PushEvent::Join(info),
+                _ => PushEvent::Leave(info),
+            };
+            encode_reply(codec, &Reply::Push(Push::new(channel, event)), out)
+        }
+    };
+    encoded.ok().map(|()| message_type(codec))
+}
+
+/// A publication that a channel has kept, in the form in which a codec has it.
+#[derive(Debug)]
+pub(crate) struct DecodedPublication<'a> {
+    data: Cow<'a, [u8]>,
+    annotation: Annotation<'a>,
+    offset: u64,
+}
+
+impl<'a> DecodedPublication<'a> {
+    pub(crate) fn new(codec: ClientCodec, kept: &'a KeptPublication) -> Self {
+        Self {
+            data: data_for(codec, kept.kind, &kept.payload, &kept.annotation),
+            annotation: annotation::read(&kept.annotation).unwrap_or_default(),
+            offset: kept.offset,
+        }
+    }
+
+    /// Returns it as a result has it.
+    pub(crate) fn as_publication(&self) -> Publication<'_> {
+        Publication {
+            data: &self.data,
+            info: self.annotation.info,
+            offset: self.offset,
+            tags: &self.annotation.tags,
+            ..Publication::default()
+        }
+    }
+}
+
+/// Returns a payload as receivers of a codec get it.
+fn data_for<'a>(
+    codec: ClientCodec,
+    kind: MessageType,
+    payload: &'a [u8],
+    annotation: &[u8],
+) -> Cow<'a, [u8]> {
+    if codec == ClientCodec::Protobuf || !annotation.is_empty() {
+        return Cow::Borrowed(payload);
+    }
+    let text = match kind {
+        MessageType::Binary => return Cow::Owned(json_string(&BASE64.encode(payload))),
+        // What the core has taken as text is UTF-8.
+        MessageType::Text => str::from_utf8(payload).unwrap_or_default(),
+    };
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Ok(_) => Cow::Borrowed(payload),
+        Err(_) => Cow::Owned(json_string(text)),
+    }
+}
+
+fn json_string(text: &str) -> Vec<u8> {
+    // Texts can always be written.
+    serde_json::to_vec(text).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seed_protocols_payloads_are_json_for_json() {
+        let json = |kind, payload: &[u8]| {
+            let data = data_for(ClientCodec::Json, kind, payload, b"");
+            alloc::string::String::from_utf8(data.into_owned()).expect("JSON is UTF-8")
+        };
+        for (payload, expected) in [
+            ("hello", r#""hello""#),
+            ("", r#""""#),
+            ("say \"hi\"\n", r#""say \"hi\"\n""#),
+            (r#"{"a":1}"#, r#"{"a":1}"#),
+            ("5", "5"),
+            ("{} {}", r#""{} {}""#),
+            ("Zürich", r#""Zürich""#),
+        ] {
+            assert_eq!(json(MessageType::Text, payload.as_bytes()), expected);
+        }
+        assert_eq!(json(MessageType::Binary, b"{}"), r#""e30=""#);
+        assert_eq!(json(MessageType::Binary, b"\xFF\x00"), r#""/wA=""#);
+        assert_eq!(json(MessageType::Binary, b""), r#""""#);
+    }
+
+    #[test]
+    fn everything_else_is_as_it_was_published() {
+        for (codec, kind, payload, annotation) in [
+            (
+                ClientCodec::Protobuf,
+                MessageType::Text,
+                &b"hello"[..],
+                &b""[..],
+            ),
+            (ClientCodec::Protobuf, MessageType::Binary, b"\xFF", b""),
+            (ClientCodec::Json, MessageType::Binary, b"{}", b"\0"),
+            (ClientCodec::Json, MessageType::Binary, b"\xFF", b"\0"),
+        ] {
+            assert_eq!(&*data_for(codec, kind, payload, annotation), payload);
+        }
+    }
+}

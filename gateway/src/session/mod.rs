@@ -1,0 +1,250 @@
+//! Clients of the channel protocol: what is kept for each, its life, and which command does what.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `connect` | the first command, server-side subscriptions |
+//! | `subscribe` | subscriptions: permission, options, answers, ends |
+//! | `publish` | publications, and the options of a channel |
+//! | `query` | presence, history, remote procedures |
+//! | `refresh` | new tokens |
+//! | `timers` | pings, expiry, clients that do not connect |
+//! | `replies` | what is sent to the client |
+//! | `subscriptions`, `pings`, `error_budget` | state with rules of its own |
+
+mod connect;
+mod error_budget;
+mod pings;
+mod publish;
+mod query;
+mod refresh;
+mod replies;
+mod subscribe;
+mod subscriptions;
+mod timers;
+
+pub(crate) use publish::send_options;
+pub(crate) use replies::close_code;
+pub(crate) use subscribe::retention_of;
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::num::NonZeroU64;
+
+use stentor_core::channels::{MemberInfo, Subscribed};
+use stentor_core::{CloseCode, Context, Timestamp};
+
+use self::error_budget::ErrorBudget;
+use self::pings::Pings;
+use self::subscriptions::{PendingReply, Subscriptions};
+use crate::client_id::ClientIds;
+use crate::client_protocol::{ClientCodec, Command, CommandRequest, DisconnectCode, ErrorCode};
+use crate::gateway::Gateway;
+use crate::namespaces::ChannelClient;
+use crate::settings::{Access, GatewaySettings};
+use crate::stats::GatewayStats;
+use crate::token::Rejection;
+
+/// Maximum length of a message of a client in bytes.
+const MAX_MESSAGE: usize = 65_536;
+
+/// What is kept for a client.
+#[derive(Debug)]
+pub(crate) struct Session {
+    phase: Phase,
+    codec: ClientCodec,
+    /// Whether the client wants pings of WebSocket and not of the protocol.
+    has_frame_pings: bool,
+    client: u64,
+    /// Empty if anonymous.
+    user: Box<str>,
+    /// What the connection token says about the user.
+    conn_info: Box<[u8]>,
+    /// What others see of the client in channels whose token says nothing about it.
+    member: Option<Arc<MemberInfo>>,
+    subscriptions: Subscriptions,
+    /// Hash of the server-side subscriptions that the connection token has.
+    token_channels: u64,
+    /// When the connection expires, in seconds of Unix time.
+    expires_at: Option<NonZeroU64>,
+    pings: Option<Pings>,
+    errors: ErrorBudget,
+}
+
+/// How far a connection has come.
+#[derive(Debug)]
+enum Phase {
+    /// It has to connect until then.
+    AwaitingConnect {
+        until: Timestamp,
+    },
+    /// Its server-side subscriptions are being made; the reply to `connect` waits for them.
+    Connecting(Box<Connecting>),
+    Established,
+    /// `connect` was answered with an error. The client has to leave until then.
+    Unusable {
+        until: Timestamp,
+    },
+    /// It is being closed.
+    Closing,
+}
+
+/// A `connect` that waits for its server-side subscriptions.
+#[derive(Debug)]
+struct Connecting {
+    command: u32,
+    /// How many have not been answered.
+    waiting: usize,
+    answers: Vec<(Box<PendingReply>, Subscribed)>,
+}
+
+impl Session {
+    /// Returns the session of a connection that has just been accepted. Its time to connect begins
+    /// with [`open`](SessionCall::open).
+    pub(crate) fn new(codec: ClientCodec, has_frame_pings: bool) -> Self {
+        Self {
+            phase: Phase::AwaitingConnect {
+                until: Timestamp::ORIGIN,
+            },
+            codec,
+            has_frame_pings,
+            client: 0,
+            user: Box::default(),
+            conn_info: Box::default(),
+            member: None,
+            subscriptions: Subscriptions::default(),
+            token_channels: 0,
+            expires_at: None,
+            pings: None,
+            errors: ErrorBudget::default(),
+        }
+    }
+}
+
+/// What the sessions of a shard share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) ids: ClientIds,
+    pub(crate) stats: GatewayStats,
+    /// Replies that are not sent yet.
+    out: Vec<u8>,
+    /// The token that is verified.
+    token: Vec<u8>,
+    annotation: Vec<u8>,
+}
+
+impl Shared {
+    pub(crate) fn new(ids: ClientIds) -> Self {
+        Self {
+            ids,
+            stats: GatewayStats::default(),
+            out: Vec::new(),
+            token: Vec::new(),
+            annotation: Vec::new(),
+        }
+    }
+}
+
+/// A callback for a client.
+#[derive(Debug)]
+pub(crate) struct SessionCall<'a, 'c> {
+    pub(crate) settings: &'a GatewaySettings,
+    pub(crate) shared: &'a mut Shared,
+    pub(crate) session: &'a mut Session,
+    pub(crate) ctx: &'a mut Context<'c, Gateway, ()>,
+}
+
+/// The end of a command that has been replied to, or whose reply comes later.
+type CommandOutcome = Result<(), Rejection>;
+
+/// Returns a refusal that is answered with an error.
+const fn error(code: ErrorCode) -> Rejection {
+    Rejection::Error(code)
+}
+
+/// Returns a refusal that closes the connection.
+const fn disconnect(code: DisconnectCode) -> Rejection {
+    Rejection::Disconnect(code)
+}
+
+impl SessionCall<'_, '_> {
+    /// Begins the session: the client has to connect.
+    pub(crate) fn open(&mut self, client: u64) {
+        self.session.client = client;
+        self.session.phase = Phase::AwaitingConnect {
+            until: self.ctx.now().after(self.settings.client.stale_close_delay),
+        };
+        self.set_timer();
+    }
+
+    /// Carries out the commands of a message.
+    pub(crate) fn handle_message(&mut self, message: &[u8]) {
+        if message.len() > MAX_MESSAGE {
+            self.session.phase = Phase::Closing;
+            self.ctx.close_with(CloseCode::TOO_BIG, "message too big");
+            return;
+        }
+        for command in self.session.codec.decode(message) {
+            if matches!(self.session.phase, Phase::Closing) {
+                break;
+            }
+            match command {
+                Ok(command) => self.handle_command(command),
+                Err(error) => self.disconnect(error.disconnect_code()),
+            }
+        }
+        self.flush();
+    }
+
+    fn handle_command(&mut self, command: Command<'_>) {
+        let id = command.id;
+        match self.execute(command) {
+            Ok(()) => {}
+            Err(Rejection::Error(code)) => self.fail(id, code),
+            Err(Rejection::Disconnect(code)) => self.disconnect(code),
+        }
+    }
+
+    fn execute(&mut self, command: Command<'_>) -> CommandOutcome {
+        let Command { id, request } = command;
+        let is_first = match self.session.phase {
+            Phase::AwaitingConnect { .. } => true,
+            Phase::Connecting(_) | Phase::Established => false,
+            Phase::Unusable { .. } | Phase::Closing => {
+                return Err(disconnect(DisconnectCode::BadRequest));
+            }
+        };
+        match request {
+            CommandRequest::Connect(request) if is_first => self.connect(id, &request),
+            // It must be the first, and the only one.
+            CommandRequest::Connect(_) => Err(disconnect(DisconnectCode::BadRequest)),
+            _ if is_first => Err(disconnect(DisconnectCode::BadRequest)),
+            CommandRequest::Pong => self.pong(),
+            CommandRequest::Subscribe(request) => self.subscribe(id, &request),
+            CommandRequest::Unsubscribe(request) => self.unsubscribe(id, &request),
+            CommandRequest::Publish(request) => self.publish(id, &request),
+            CommandRequest::Presence(request) => self.presence(id, &request),
+            CommandRequest::PresenceStats(request) => self.presence_stats(id, &request),
+            CommandRequest::History(request) => self.history(id, &request),
+            CommandRequest::Ping => Err(disconnect(DisconnectCode::BadRequest)),
+            CommandRequest::Send(_) => Err(disconnect(DisconnectCode::NotAvailable)),
+            CommandRequest::Rpc(request) => self.rpc(id, &request),
+            CommandRequest::Refresh(request) => self.refresh(id, &request),
+            CommandRequest::SubRefresh(request) => self.sub_refresh(id, &request),
+        }
+    }
+
+    /// Returns the client as the rules of a channel see it.
+    fn channel_client(&self, is_subscribed: bool) -> ChannelClient<'_> {
+        ChannelClient {
+            user: &self.session.user,
+            is_subscribed,
+            is_insecure: is_insecure(self.settings),
+        }
+    }
+}
+
+/// Returns whether clients may do everything.
+pub(crate) fn is_insecure(settings: &GatewaySettings) -> bool {
+    settings.client.insecure || settings.access == Access::Development
+}

@@ -1,0 +1,452 @@
+//! Subscriptions: who may make one, what it has, the answer, and how it ends.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::num::NonZeroU64;
+
+use bytes::Bytes;
+use stentor_core::channels::{
+    Epoch, MemberInfo, Recovery, RecoveryMode, Retention, Since, Subscribed, Subscription,
+};
+
+use super::subscriptions::{ClientSubscription, PendingReply};
+use super::timers::expiry_info;
+use super::{CommandOutcome, SessionCall, disconnect, error};
+use crate::annotation;
+use crate::client_protocol::{
+    ChannelRequest, ClientInfo, CommandResult, DisconnectCode, ErrorCode, Publication,
+    SubscribeRequest, SubscribeResult, UnsubscribeCode,
+};
+use crate::namespaces::{NameError, RecoveryMode as ChannelRecovery, ResolvedChannel};
+use crate::publication_encoding::DecodedPublication;
+use crate::token::{Overrides, Rejection, Subscriber, SubscriptionClaims, TokenUse};
+
+/// What a client asks for in a subscription.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SubscriptionWishes {
+    /// The publication after which it recovers, if it does.
+    pub(super) recovers_since: Option<Since>,
+    /// Whether it wants to recover later.
+    pub(super) is_recoverable: bool,
+    /// Whether it wants its position to be watched.
+    pub(super) is_positioned: bool,
+    /// Whether it wants joins and leaves.
+    pub(super) wants_events: bool,
+    /// Whether it does not want to be subscribed without a recovery.
+    pub(super) rejects_unrecovered: bool,
+}
+
+/// Where a subscription comes from, and what that says about it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SubscriptionSource<'a> {
+    /// The number of the command, 0 if the server makes it.
+    pub(super) command: u32,
+    pub(super) is_server_side: bool,
+    /// When it expires, in seconds of Unix time.
+    pub(super) expires_at: Option<NonZeroU64>,
+    pub(super) chan_info: &'a [u8],
+    pub(super) data: &'a [u8],
+    pub(super) overrides: Overrides,
+}
+
+impl SessionCall<'_, '_> {
+    /// Subscribes the client. The reply follows when the channel has answered.
+    pub(super) fn subscribe(&mut self, id: u32, request: &SubscribeRequest<'_>) -> CommandOutcome {
+        let channel = &*request.channel;
+        if self.session.subscriptions.get(channel).is_some() {
+            return Err(error(ErrorCode::AlreadySubscribed));
+        }
+        let is_full = self.session.subscriptions.len() >= self.settings.client.channel_limit;
+        let resolved = match self.settings.namespaces.resolve(channel) {
+            Err(name @ (NameError::Empty | NameError::TooLong)) => return Err(rejection(name)),
+            _ if is_full => return Err(error(ErrorCode::LimitExceeded)),
+            Err(name) => return Err(rejection(name)),
+            Ok(resolved) => resolved,
+        };
+        if !matches!(&*request.delta, "" | "fossil") {
+            return Err(disconnect(DisconnectCode::BadRequest));
+        }
+        // Streams are all there is.
+        if request.subscription_type != 0 {
+            return Err(error(ErrorCode::PermissionDenied));
+        }
+
+        let mut buffer = core::mem::take(&mut self.shared.token);
+        let result = self.subscribe_resolved(id, request, resolved, &mut buffer);
+        self.shared.token = buffer;
+        result
+    }
+
+    fn subscribe_resolved(
+        &mut self,
+        id: u32,
+        request: &SubscribeRequest<'_>,
+        resolved: ResolvedChannel<'_, '_>,
+        buffer: &mut Vec<u8>,
+    ) -> CommandOutcome {
+        let claims = if !request.token.is_empty() {
+            let token = request.token.as_str();
+            let channel = resolved.name();
+            Some(self.verify_subscription_token(token, channel, TokenUse::Subscribe, buffer)?)
+        } else if resolved.may_subscribe(self.channel_client(false)) {
+            None
+        } else {
+            return Err(error(ErrorCode::PermissionDenied));
+        };
+        if request.tf.is_some() {
+            // Filters are not there yet, whatever the namespace allows.
+            let is_allowed = resolved.options().allow_tags_filter;
+            return Err(error(if is_allowed {
+                ErrorCode::NotAvailable
+            } else {
+                ErrorCode::BadRequest
+            }));
+        }
+        let source = SubscriptionSource {
+            command: id,
+            is_server_side: false,
+            expires_at: self.subscription_expiry(claims.as_ref()),
+            chan_info: claims.as_ref().map_or(&[], |claims| &claims.info),
+            data: claims.as_ref().map_or(&[], |claims| &claims.data),
+            overrides: claims
+                .as_ref()
+                .map_or_else(Overrides::default, |claims| claims.overrides),
+        };
+        let wishes = SubscriptionWishes::of(request);
+        let can_recover = self
+            .subscription_rules(resolved, &wishes, source.overrides)
+            .recovery;
+        if can_recover.is_none() && wishes.recovers_since.is_some() && wishes.rejects_unrecovered {
+            return Err(error(ErrorCode::UnrecoverablePosition));
+        }
+        self.make_subscription(resolved, &wishes, &source);
+        Ok(())
+    }
+
+    /// Returns when a subscription expires.
+    pub(super) fn subscription_expiry(
+        &self,
+        claims: Option<&SubscriptionClaims<'_>>,
+    ) -> Option<NonZeroU64> {
+        claims
+            .and_then(|claims| claims.expires_at)
+            .and_then(NonZeroU64::new)
+    }
+
+    /// Verifies a subscription token.
+    pub(super) fn verify_subscription_token<'b>(
+        &mut self,
+        token: &str,
+        channel: &str,
+        token_use: TokenUse,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<SubscriptionClaims<'b>, Rejection> {
+        let settings = self.settings;
+        let tokens = settings
+            .subscription_tokens
+            .as_ref()
+            .or(settings.tokens.as_ref());
+        let Some(tokens) = tokens else {
+            // Without a key, no token is valid.
+            return Err(match token_use {
+                TokenUse::Subscribe => error(ErrorCode::PermissionDenied),
+                _ => disconnect(DisconnectCode::InvalidToken),
+            });
+        };
+        let mut digits = itoa::Buffer::new();
+        let subscriber = Subscriber {
+            channel,
+            user: &self.session.user,
+            client: digits.format(self.session.client),
+        };
+        let claims = tokens.verify_subscription(token, self.unix_now(), subscriber, buffer);
+        claims.map_err(|refused| {
+            self.shared.stats.add_token_failure(refused);
+            refused.rejection(token_use)
+        })
+    }
+
+    /// Subscribes the client to a channel that it may subscribe to.
+    pub(super) fn make_subscription(
+        &mut self,
+        resolved: ResolvedChannel<'_, '_>,
+        wishes: &SubscriptionWishes,
+        source: &SubscriptionSource<'_>,
+    ) {
+        let rules = self.subscription_rules(resolved, wishes, source.overrides);
+        let mut subscription = Subscription::new();
+        if rules.is_positioned
+            && let Some(retention) = self.retention(resolved)
+        {
+            subscription = subscription.position(retention).positioned();
+            if let Some(recovery) = rules.recovery {
+                subscription = subscription.recover(recovery);
+            }
+        }
+        if rules.has_presence || rules.is_announced {
+            subscription = subscription.presence(self.member(source.chan_info));
+        }
+        if rules.is_announced {
+            subscription = subscription.announced();
+        }
+        if rules.gets_events {
+            subscription = subscription.events();
+        }
+        let pending = PendingReply {
+            command: source.command,
+            is_recoverable: rules.is_recoverable,
+            is_positioned: rules.is_positioned,
+            was_recovering: rules.was_recovering,
+            since: rules.recovery.map(|recovery| recovery.since.offset),
+            data: source.data.into(),
+        };
+        self.session.subscriptions.insert(ClientSubscription {
+            channel: resolved.name().into(),
+            chan_info: source.chan_info.into(),
+            expires_at: source.expires_at,
+            pending: Some(Box::new(pending)),
+            is_server_side: source.is_server_side,
+            ..ClientSubscription::default()
+        });
+        // What is asked for next waits for the answer, so the replies so far go first.
+        self.flush();
+        self.ctx
+            .subscribe_with(resolved.name().as_bytes(), subscription);
+    }
+
+    /// Returns what a subscription has: what the client asks for, as far as the channel and the token
+    /// allow.
+    fn subscription_rules(
+        &self,
+        resolved: ResolvedChannel<'_, '_>,
+        wishes: &SubscriptionWishes,
+        overrides: Overrides,
+    ) -> SubscriptionRules {
+        let options = resolved.options();
+        let client = self.channel_client(true);
+        let has_history = options.has_history();
+        let forced = |by_token: Option<bool>, is_granted: bool| match by_token {
+            Some(is_forced) => (is_forced && has_history) || is_granted,
+            None => is_granted,
+        };
+        let asks_recovery = wishes.is_recoverable || wishes.recovers_since.is_some();
+        let is_recoverable = forced(
+            overrides.force_recovery,
+            resolved.grants_recovery(asks_recovery, client),
+        );
+        let is_positioned = is_recoverable
+            || forced(
+                overrides.force_positioning,
+                resolved.grants_positioning(wishes.is_positioned, client),
+            );
+        let is_cache = options.force_recovery_mode == ChannelRecovery::Cache;
+        let recovers_alone = is_cache && options.auto_cache_recover && is_recoverable;
+        let since = wishes.recovers_since;
+        let since = since.or_else(|| recovers_alone.then(Since::default));
+        let join_leave = overrides.join_leave.unwrap_or(options.join_leave);
+        let gets_events = match overrides.force_push_join_leave {
+            Some(true) => join_leave,
+            _ if options.join_leave => resolved.grants_join_leave(wishes.wants_events, client),
+            _ => false,
+        };
+        SubscriptionRules {
+            is_recoverable,
+            is_positioned,
+            was_recovering: since.is_some(),
+            recovery: since.filter(|_| is_recoverable).map(|since| Recovery {
+                mode: match is_cache {
+                    true => RecoveryMode::Latest,
+                    false => RecoveryMode::All,
+                },
+                since,
+                limit: self.settings.client.recovery_max_publication_limit,
+                is_required: wishes.rejects_unrecovered,
+            }),
+            has_presence: overrides.presence.unwrap_or(options.presence),
+            is_announced: join_leave,
+            gets_events,
+        }
+    }
+
+    /// Returns how much of a channel is kept, if it keeps anything.
+    pub(super) fn retention(&self, resolved: ResolvedChannel<'_, '_>) -> Option<Retention> {
+        retention_of(resolved, self.settings.client.history_max_bytes)
+    }
+
+    /// Returns what others see of the client in a channel.
+    fn member(&mut self, chan_info: &[u8]) -> Arc<MemberInfo> {
+        let session = &mut *self.session;
+        if chan_info.is_empty()
+            && let Some(member) = &session.member
+        {
+            return Arc::clone(member);
+        }
+        let mut digits = itoa::Buffer::new();
+        let info = ClientInfo {
+            user: &session.user,
+            client: digits.format(session.client),
+            conn_info: &session.conn_info,
+            chan_info,
+        };
+        let mut bytes = Vec::new();
+        annotation::write(&mut bytes, Some(&info), &[]);
+        bytes.shrink_to_fit();
+        let member = Arc::new(MemberInfo {
+            user: Bytes::copy_from_slice(session.user.as_bytes()),
+            info: Bytes::from(bytes),
+        });
+        if chan_info.is_empty() {
+            session.member = Some(Arc::clone(&member));
+        }
+        member
+    }
+
+    /// Takes the answer of a channel.
+    pub(crate) fn handle_subscribed(&mut self, answer: Subscribed) {
+        let channel = Bytes::clone(&answer.channel);
+        let channel = core::str::from_utf8(&channel).unwrap_or_default();
+        let table = &mut self.session.subscriptions;
+        let Some((pending, expires_at)) = table.answer(channel, answer.is_member) else {
+            return;
+        };
+        if pending.was_recovering {
+            let stats = &mut self.shared.stats;
+            match pending.since.is_some() && answer.recovered {
+                true => stats.recovered += 1,
+                false => stats.not_recovered += 1,
+            }
+        }
+        if !answer.is_member {
+            self.fail(pending.command, ErrorCode::UnrecoverablePosition);
+            return self.flush();
+        }
+        self.shared.stats.subscribes += 1;
+        if pending.command == 0 {
+            self.add_server_side(pending, answer);
+            return self.flush();
+        }
+        let decoded: Vec<_> = answer
+            .publications
+            .iter()
+            .map(|kept| DecodedPublication::new(self.session.codec, kept))
+            .collect();
+        let publications: Vec<_> = decoded
+            .iter()
+            .map(DecodedPublication::as_publication)
+            .collect();
+        let result = SubscribeResult {
+            expiry: expiry_info(expires_at.map(NonZeroU64::get), self.unix_now()),
+            ..subscribe_result(&pending, &answer, &publications)
+        };
+        self.succeed(pending.command, CommandResult::Subscribe(result));
+        self.flush();
+        if expires_at.is_some() {
+            self.set_timer();
+        }
+    }
+
+    /// Takes the refusal of the core to make a subscription.
+    pub(crate) fn handle_subscribe_refused(&mut self, channel: &[u8]) {
+        let channel = core::str::from_utf8(channel).unwrap_or_default();
+        let Some((pending, _)) = self.session.subscriptions.answer(channel, false) else {
+            return;
+        };
+        if pending.command == 0 {
+            // The client connects again, and has better luck or another server.
+            return self.disconnect(DisconnectCode::InternalError);
+        }
+        self.fail(pending.command, ErrorCode::Internal);
+        self.flush();
+    }
+
+    /// Takes the end of a subscription that has missed a publication.
+    pub(crate) fn handle_position_lost(&mut self, channel: &[u8]) {
+        let channel = core::str::from_utf8(channel).unwrap_or_default();
+        let Some(lost) = self.session.subscriptions.lose(channel) else {
+            return;
+        };
+        if lost.is_server_side {
+            return self.disconnect(DisconnectCode::InsufficientState);
+        }
+        self.push_unsubscribe(channel, UnsubscribeCode::InsufficientState);
+        self.flush();
+    }
+
+    /// Ends a subscription, if there is one.
+    pub(super) fn unsubscribe(&mut self, id: u32, request: &ChannelRequest<'_>) -> CommandOutcome {
+        let channel = &*request.channel;
+        if channel.is_empty() {
+            return Err(disconnect(DisconnectCode::BadRequest));
+        }
+        if self.session.subscriptions.leave(channel) {
+            // The replies so far must not wait for the channel.
+            self.flush();
+            self.ctx.unsubscribe(channel.as_bytes());
+        }
+        self.succeed(id, CommandResult::Unsubscribe);
+        Ok(())
+    }
+}
+
+/// What a subscription has.
+#[derive(Debug)]
+struct SubscriptionRules {
+    is_recoverable: bool,
+    is_positioned: bool,
+    was_recovering: bool,
+    recovery: Option<Recovery>,
+    has_presence: bool,
+    is_announced: bool,
+    gets_events: bool,
+}
+
+/// Returns how much of a channel is kept, if it keeps anything.
+pub(crate) fn retention_of(resolved: ResolvedChannel<'_, '_>, bytes: usize) -> Option<Retention> {
+    let options = resolved.options();
+    options.has_history().then(|| Retention {
+        messages: options.history_size,
+        bytes,
+        ttl: options.history_ttl,
+        position_ttl: resolved.history_meta_ttl(),
+    })
+}
+
+/// Returns a position as the core has it. An empty epoch is that of the channel.
+pub(super) fn since(epoch: &str, offset: u64) -> Since {
+    Since {
+        epoch: (!epoch.is_empty()).then(|| Epoch::from_text(epoch)),
+        offset,
+    }
+}
+
+/// Returns the result of a subscription.
+pub(super) fn subscribe_result<'a>(
+    pending: &'a PendingReply,
+    answer: &'a Subscribed,
+    publications: &'a [Publication<'a>],
+) -> SubscribeResult<'a> {
+    let recovered_since = pending.since.filter(|_| answer.recovered);
+    let position = answer.position.as_ref();
+    let top = position.map_or(0, |position| position.offset);
+    SubscribeResult {
+        recoverable: pending.is_recoverable,
+        positioned: pending.is_positioned,
+        epoch: position.map_or("", |position| position.epoch.as_str()),
+        // A client advances its offset by what it recovers.
+        offset: recovered_since.unwrap_or(top),
+        publications,
+        recovered: recovered_since.is_some(),
+        was_recovering: pending.was_recovering,
+        data: &pending.data,
+        ..SubscribeResult::default()
+    }
+}
+
+/// Returns what a channel's name in a command leads to that no channel has.
+pub(super) fn rejection(name: NameError) -> Rejection {
+    match name.error_code() {
+        Some(code) => error(code),
+        None => disconnect(DisconnectCode::BadRequest),
+    }
+}

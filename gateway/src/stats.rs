@@ -1,0 +1,88 @@
+//! Counters of a gateway.
+
+use crate::client_protocol::{DisconnectCode, ErrorCode, UnsubscribeCode};
+use crate::token::TokenError;
+
+/// What the clients of the channel protocol on one shard have done, and what they were told, since the
+/// start.
+#[derive(Clone, Debug, Default)]
+pub struct GatewayStats {
+    /// Connections whose `connect` succeeded.
+    pub connects: u64,
+    /// Subscriptions that were made, by clients and for them.
+    pub subscribes: u64,
+    /// Publications that were accepted.
+    pub publications: u64,
+    /// Subscriptions that recovered everything they asked for.
+    pub recovered: u64,
+    /// Subscriptions that asked for a recovery and did not get everything.
+    pub not_recovered: u64,
+    /// Requests that were refused because the server has no key, or is for development only.
+    pub requests_refused: u64,
+    token_failures: Counts<{ TokenError::ALL.len() }>,
+    errors: Counts<{ ErrorCode::ALL.len() }>,
+    unsubscribes: Counts<{ UnsubscribeCode::ALL.len() }>,
+    disconnects: Counts<{ DisconnectCode::ALL.len() }>,
+}
+
+/// A counter for each of several codes.
+#[derive(Clone, Debug)]
+struct Counts<const N: usize>([u64; N]);
+
+impl<const N: usize> Default for Counts<N> {
+    fn default() -> Self {
+        Self([0; N])
+    }
+}
+
+impl<const N: usize> Counts<N> {
+    fn add<C: PartialEq>(&mut self, all: &[C], code: C) {
+        let at = all.iter().position(|other| *other == code);
+        if let Some(count) = at.and_then(|at| self.0.get_mut(at)) {
+            *count += 1;
+        }
+    }
+
+    fn with<'s, C: Copy>(&'s self, all: &'s [C]) -> impl Iterator<Item = (C, u64)> + use<'s, C, N> {
+        all.iter().copied().zip(self.0.iter().copied())
+    }
+}
+
+impl GatewayStats {
+    /// Returns how many tokens were refused for each reason.
+    pub fn token_failures(&self) -> impl Iterator<Item = (TokenError, u64)> + '_ {
+        self.token_failures.with(TokenError::ALL)
+    }
+
+    /// Returns how many commands were answered with each error.
+    pub fn errors(&self) -> impl Iterator<Item = (ErrorCode, u64)> + '_ {
+        self.errors.with(ErrorCode::ALL)
+    }
+
+    /// Returns how many subscriptions the gateway ended with each code.
+    pub fn unsubscribes(&self) -> impl Iterator<Item = (UnsubscribeCode, u64)> + '_ {
+        self.unsubscribes.with(UnsubscribeCode::ALL)
+    }
+
+    /// Returns how many connections the gateway closed with each code. Those that the core closes, such
+    /// as the slow ones, are in its own counters.
+    pub fn disconnects(&self) -> impl Iterator<Item = (DisconnectCode, u64)> + '_ {
+        self.disconnects.with(DisconnectCode::ALL)
+    }
+
+    pub(crate) fn add_token_failure(&mut self, error: TokenError) {
+        self.token_failures.add(TokenError::ALL, error);
+    }
+
+    pub(crate) fn add_error(&mut self, code: ErrorCode) {
+        self.errors.add(ErrorCode::ALL, code);
+    }
+
+    pub(crate) fn add_unsubscribe(&mut self, code: UnsubscribeCode) {
+        self.unsubscribes.add(UnsubscribeCode::ALL, code);
+    }
+
+    pub(crate) fn add_disconnect(&mut self, code: DisconnectCode) {
+        self.disconnects.add(DisconnectCode::ALL, code);
+    }
+}
