@@ -147,8 +147,8 @@ const OWN: &[Declaration] = &[
     .default("all of that"),
     Declaration::new(
         "server.handler",
-        Choice(&["rooms", "echo"], "rooms"),
-        "Built-in application",
+        Choice(&["gateway", "rooms", "echo"], "gateway"),
+        "Built-in application: the channel protocol and the text protocol of rooms, rooms alone, or echo",
     )
     .short("handler"),
     Declaration::new(
