@@ -143,6 +143,11 @@ impl Shared {
             annotation: Vec::new(),
         }
     }
+
+    /// Begins a callback: what one that panicked has left is not for another client.
+    pub(crate) fn begin(&mut self) {
+        self.out.clear();
+    }
 }
 
 /// A callback for a client.
@@ -247,4 +252,16 @@ impl SessionCall<'_, '_> {
 /// Returns whether clients may do everything.
 pub(crate) fn is_insecure(settings: &GatewaySettings) -> bool {
     settings.client.insecure || settings.access == Access::Development
+}
+
+#[cfg(test)]
+mod tests {
+    use super::subscriptions::ClientSubscription;
+    use super::*;
+
+    #[test]
+    fn an_idle_client_with_one_channel_is_small() {
+        assert!(size_of::<Session>() <= 200);
+        assert!(size_of::<ClientSubscription>() <= 64);
+    }
 }
