@@ -371,6 +371,16 @@ impl<H: Handler, S> Context<'_, H, S> {
         self.enter(|engine, at| engine.close_behind(at, code, reason, CloseCause::Handler));
     }
 
+    /// Closes another connection of the server, on whichever shard that is, or this one, with a
+    /// reason as [`close_with`](Self::close_with). If it is gone, so much the better.
+    pub fn disconnect(&mut self, to: ConnId, code: CloseCode, reason: &'static str) {
+        let later = || PendingOp::CloseOther { to, code, reason };
+        self.act(later, |engine, _| {
+            let closed = engine.close_other(to, code, reason);
+            closed.map_err(|wait| (wait, true))
+        });
+    }
+
     fn publish_to(
         &mut self,
         channel: Option<&[u8]>,

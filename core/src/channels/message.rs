@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 
 use bytes::Bytes;
 
+use crate::CloseCode;
 use crate::channels::delivery_report::{DeliveryReport, PARTS};
 use crate::channels::handle::{Permit, RemoteCommand};
 use crate::channels::publication::Retention;
@@ -65,6 +66,12 @@ pub(crate) enum MessageBody {
     Deliver(SharedRef<ShardPublication>),
     /// To a connection: this is said to it alone.
     Send(Direct),
+    /// To a connection's shard: it is to be closed.
+    Close {
+        conn: ConnId,
+        code: CloseCode,
+        reason: &'static str,
+    },
     /// From outside all shards.
     Command(RemoteCommand, Permit),
     /// From the last shard that had to do with something credited, to the one it

@@ -88,7 +88,7 @@ impl<A: AppTypes> Engine<A> {
         }
     }
 
-    fn find_open(&self, conn: ConnId) -> Option<u32> {
+    pub(crate) fn find_open(&self, conn: ConnId) -> Option<u32> {
         let open = |&at: &u32| self.slots[at].phase() == Phase::Open;
         self.slots.find(conn).filter(open)
     }

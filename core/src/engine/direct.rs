@@ -1,11 +1,12 @@
 //! Messages to one connection by its id: queued at once on this shard, sent as a message to another
 //! shard.
 
-use crate::channels::delivery_report::counted;
 use bytes::Bytes;
 
+use crate::CloseCode;
 use crate::channels::RemoteResult;
 use crate::channels::delivery_report::DeliveryReport;
+use crate::channels::delivery_report::counted;
 use crate::channels::message::{Completion, Direct, MessageBody, Notification, Requester};
 use crate::delivery::MessagePayload;
 use crate::delivery::queue::SendOptions;
@@ -15,6 +16,7 @@ use crate::proto::ws::opcode::MessageType;
 use crate::session::app_types::AppTypes;
 use crate::session::deferred::Wait;
 use crate::session::phase::Phase;
+use crate::stats::CloseCause;
 use crate::time::Timestamp;
 
 impl<A: AppTypes> Engine<A> {
@@ -64,6 +66,36 @@ impl<A: AppTypes> Engine<A> {
             });
         }
         Ok(())
+    }
+
+    /// Closes a connection on behalf of another.
+    pub(crate) fn close_other(
+        &mut self,
+        to: ConnId,
+        code: CloseCode,
+        reason: &'static str,
+    ) -> Result<(), Wait> {
+        let shard = to.shard();
+        if shard != self.id && shard.0 < self.config.shards {
+            let close = MessageBody::Close {
+                conn: to,
+                code,
+                reason,
+            };
+            self.post(shard, close);
+        } else if self.must_wait_to_leave() {
+            return Err(Wait::Callback);
+        } else {
+            self.close_named(to, code, reason);
+        }
+        Ok(())
+    }
+
+    /// Closes a connection that is, or was, on this shard.
+    pub(crate) fn close_named(&mut self, conn: ConnId, code: CloseCode, reason: &str) {
+        if let Some(at) = self.find_open(conn) {
+            self.begin_close(at, code, reason, CloseCause::Handler);
+        }
     }
 
     /// Something is said to a connection that is, or was, on this shard.

@@ -84,6 +84,9 @@ impl<A: AppTypes> Engine<A> {
                 self.begin_close(at, *code, reason, *cause);
                 Ok(())
             }
+            PendingOp::CloseOther { to, code, reason } => self
+                .close_other(*to, *code, reason)
+                .map_err(|wait| (wait, true)),
             PendingOp::Submit(..) => match self.may_submit(at) {
                 true => Ok(()),
                 false => Err((Wait::Task, true)),

@@ -195,6 +195,10 @@ impl<A: AppTypes> Engine<A> {
             .recovery
             .is_some_and(|recovery| recovery.is_required);
         let is_member = recovered.is_complete || !is_required;
+        let others = match subscription.lists_others {
+            true => self.presence.connections(name),
+            false => Vec::new(),
+        };
         if is_member && let Some(member) = subscription.shown() {
             self.presence.insert(name, conn, member);
         }
@@ -212,6 +216,7 @@ impl<A: AppTypes> Engine<A> {
                 position,
                 recovered: recovered.is_complete,
                 publications: recovered.publications,
+                others,
             },
             is_positioned: subscription.is_positioned,
             gets_events: subscription.gets_events,

@@ -151,6 +151,12 @@ pub(crate) enum PendingOp<A: AppTypes> {
         channel: Bytes,
         ticket: u64,
     },
+    /// Another connection is to be closed.
+    CloseOther {
+        to: ConnId,
+        code: CloseCode,
+        reason: &'static str,
+    },
     Reply {
         kind: MessageType,
         options: SendOptions,
@@ -231,6 +237,7 @@ impl<A: AppTypes> PendingOp<A> {
             | Self::Push { payload, .. } => payload.len(),
             Self::CountMembers { channel, .. } => channel.len(),
             Self::Submit(..)
+            | Self::CloseOther { .. }
             | Self::Close { .. }
             | Self::TaskEnd(_)
             | Self::Notification(..)

@@ -13,7 +13,8 @@ use stentor_core::channels::{
 use stentor_core::delivery::{ChannelEvent, Codec, Outgoing};
 use stentor_core::testing::wire::Opcode;
 use stentor_core::{
-    Acceptance, Config, ConnId, Context, Decision, Handler, HttpRequest, Message, MessageType,
+    Acceptance, CloseCode, Config, ConnId, Context, Decision, Handler, HttpRequest, Message,
+    MessageType,
 };
 
 use crate::net::{Net, masked, request};
@@ -26,8 +27,8 @@ const RETENTION: Retention = Retention {
 };
 
 /// Says in words what it is told. Commands are words as well: `sub C`, `position C`,
-/// `recover C EPOCH OFFSET`, `require C EPOCH OFFSET`, `present C USER`, `listen C USER`, `unsub C`,
-/// `pub C TEXT`, `keep C TEXT`, `who C`, `count C`, `history C N`.
+/// `recover C EPOCH OFFSET`, `require C EPOCH OFFSET`, `present C USER`, `alone C`, `listen C USER`, `unsub C`,
+/// `pub C TEXT`, `keep C TEXT`, `who C`, `kick C`, `count C`, `history C N`.
 struct Words;
 
 impl Handler for Words {
@@ -103,6 +104,10 @@ impl Handler for Words {
                     let shown = subscription.presence(member(user)).announced(10).events();
                     ctx.subscribe_with(channel.as_bytes(), shown);
                 }
+                ["alone", channel] => {
+                    let shown = subscription.presence(member("one")).list_others();
+                    ctx.subscribe_with(channel.as_bytes(), shown);
+                }
                 ["unsub", channel] => {
                     ctx.unsubscribe(channel.as_bytes());
                     self.say(ctx, &format!("left {channel}"));
@@ -117,6 +122,7 @@ impl Handler for Words {
                     ctx.publish_with(channel.as_bytes(), kept);
                 }
                 ["who", channel] => ctx.query(channel.as_bytes(), 1, ChannelQuery::Members),
+                ["kick", channel] => ctx.query(channel.as_bytes(), 4, ChannelQuery::Members),
                 ["count", channel] => ctx.query(channel.as_bytes(), 2, ChannelQuery::Occupancy),
                 ["history", channel, limit] => {
                     let query = HistoryQuery {
@@ -138,6 +144,10 @@ impl Handler for Words {
             format!("@{} {}", position.offset, position.epoch.as_str())
         });
         let missed = listed(&subscribed.publications);
+        let code = CloseCode::new(3504).expect("a code of an application");
+        for other in subscribed.others {
+            ctx.disconnect(other, code, "replaced");
+        }
         self.say(
             ctx,
             &match (subscribed.is_member, subscribed.recovered) {
@@ -152,8 +162,22 @@ impl Handler for Words {
         self.say(ctx, &format!("lost {}", String::from_utf8_lossy(channel)));
     }
 
-    fn on_channel_answer(&mut self, ctx: &mut Context<'_, Self>, _: u64, answer: ChannelAnswer) {
+    fn on_channel_answer(
+        &mut self,
+        ctx: &mut Context<'_, Self>,
+        ticket: u64,
+        answer: ChannelAnswer,
+    ) {
         let text = match answer {
+            ChannelAnswer::Members(members) if ticket == 4 => {
+                let code = CloseCode::new(3504).expect("a code of an application");
+                for (conn, _) in members {
+                    if conn != ctx.id() {
+                        ctx.disconnect(conn, code, "one too many");
+                    }
+                }
+                return;
+            }
             ChannelAnswer::Members(members) => {
                 let users = members.iter().map(|(_, member)| &member.user[..]);
                 let mut users: Vec<_> = users.map(String::from_utf8_lossy).collect();
