@@ -36,6 +36,7 @@ struct ServerSide<'a> {
     chan_info: Cow<'a, [u8]>,
     data: Cow<'a, [u8]>,
     overrides: Overrides,
+    is_personal: bool,
 }
 
 impl SessionCall<'_, '_> {
@@ -137,6 +138,8 @@ impl SessionCall<'_, '_> {
             let source = SubscriptionSource {
                 command: 0,
                 is_server_side: true,
+                replaces_others: subscription.is_personal
+                    && self.settings.namespaces.has_single_connections(),
                 expires_at: None,
                 chan_info: &subscription.chan_info,
                 data: &subscription.data,
@@ -165,13 +168,16 @@ impl SessionCall<'_, '_> {
                 chan_info: Cow::Borrowed(&*claimed.info),
                 data: Cow::Borrowed(&*claimed.data),
                 overrides: claimed.overrides,
+                is_personal: false,
             };
             subscriptions.insert(Cow::Borrowed(&**channel), subscription);
         }
         if let Some(personal) = namespaces.personal_channel(&self.session.user) {
             // A user whose name is too long for a channel has none.
             if namespaces.resolve(&personal).is_ok() {
-                subscriptions.entry(Cow::Owned(personal)).or_default();
+                let subscription: &mut ServerSide<'_> =
+                    subscriptions.entry(Cow::Owned(personal)).or_default();
+                subscription.is_personal = true;
             }
         }
         for channel in request.subs.keys() {

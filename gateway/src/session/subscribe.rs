@@ -3,13 +3,16 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::mem;
 use core::num::NonZeroU64;
 
 use bytes::Bytes;
+use stentor_core::ConnId;
 use stentor_core::channels::{
     Epoch, MemberInfo, Recovery, RecoveryMode, Retention, Since, Subscribed, Subscription,
 };
 
+use super::replies::close_code;
 use super::subscriptions::{ClientSubscription, PendingReply};
 use super::timers::expiry_info;
 use super::{CommandOutcome, SessionCall, disconnect, error};
@@ -43,6 +46,8 @@ pub(super) struct SubscriptionSource<'a> {
     /// The number of the command, 0 if the server makes it.
     pub(super) command: u32,
     pub(super) is_server_side: bool,
+    /// Whether the other connections that are shown in the channel are closed.
+    pub(super) replaces_others: bool,
     /// When it expires, in seconds of Unix time.
     pub(super) expires_at: Option<NonZeroU64>,
     pub(super) chan_info: &'a [u8],
@@ -72,7 +77,7 @@ impl SessionCall<'_, '_> {
             return Err(error(ErrorCode::PermissionDenied));
         }
 
-        let mut buffer = core::mem::take(&mut self.shared.token);
+        let mut buffer = mem::take(&mut self.shared.token);
         let result = self.subscribe_resolved(id, request, resolved, &mut buffer);
         self.shared.token = buffer;
         result
@@ -106,6 +111,7 @@ impl SessionCall<'_, '_> {
         let source = SubscriptionSource {
             command: id,
             is_server_side: false,
+            replaces_others: false,
             expires_at: self.subscription_expiry(claims.as_ref()),
             chan_info: claims.as_ref().map_or(&[], |claims| &claims.info),
             data: claims.as_ref().map_or(&[], |claims| &claims.data),
@@ -192,6 +198,9 @@ impl SessionCall<'_, '_> {
         }
         if rules.gets_events {
             subscription = subscription.events();
+        }
+        if source.replaces_others {
+            subscription = subscription.list_others();
         }
         let pending = PendingReply {
             command: source.command,
@@ -303,7 +312,7 @@ impl SessionCall<'_, '_> {
     }
 
     /// Takes the answer of a channel.
-    pub(crate) fn handle_subscribed(&mut self, answer: Subscribed) {
+    pub(crate) fn handle_subscribed(&mut self, mut answer: Subscribed) {
         let channel = Bytes::clone(&answer.channel);
         let channel = core::str::from_utf8(&channel).unwrap_or_default();
         let table = &mut self.session.subscriptions;
@@ -323,8 +332,10 @@ impl SessionCall<'_, '_> {
         }
         self.shared.stats.subscribes += 1;
         if pending.command == 0 {
+            let others = mem::take(&mut answer.others);
             self.add_server_side(pending, answer);
-            return self.flush();
+            self.flush();
+            return self.close_others(&others);
         }
         let decoded: Vec<_> = answer
             .publications
@@ -343,6 +354,15 @@ impl SessionCall<'_, '_> {
         self.flush();
         if expires_at.is_some() {
             self.set_timer();
+        }
+    }
+
+    /// Closes the connections of the user that came before this one.
+    fn close_others(&mut self, others: &[ConnId]) {
+        let code = DisconnectCode::ConnectionLimit;
+        for &other in others {
+            self.shared.stats.add_disconnect(code);
+            self.ctx.disconnect(other, close_code(code), code.reason());
         }
     }
 

@@ -387,3 +387,28 @@ fn a_user_has_a_channel_of_their_own() {
     let replies = server.ask(id, &connect);
     assert_eq!(replies[0]["connect"].get("subs"), None);
 }
+
+#[test]
+fn a_user_may_have_one_connection_at_a_time() {
+    let mut server = Server::new(settings(ChannelSettings {
+        without_namespace: ChannelOptions {
+            presence: true,
+            ..ChannelOptions::default()
+        },
+        personal_channel: PersonalChannel {
+            enabled: true,
+            single_connection: true,
+            ..PersonalChannel::default()
+        },
+        ..ChannelSettings::default()
+    }));
+    let (first, _) = server.connected_with(&token(r#"{"sub":"42"}"#));
+    let (other, _) = server.connected_with(&token(r#"{"sub":"43"}"#));
+    let (second, _) = server.connected_with(&token(r#"{"sub":"42"}"#));
+    let closed = (3504, "connection limit".to_owned());
+    assert_eq!(server.closed(first), Some(closed.clone()));
+    let (third, _) = server.connected_with(&token(r#"{"sub":"42"}"#));
+    assert_eq!(server.closed(second), Some(closed));
+    assert!(server.texts(third).is_empty());
+    assert!(server.texts(other).is_empty());
+}
