@@ -12,14 +12,13 @@ use foldhash::fast::FixedState;
 use stentor_core::channels::Subscribed;
 
 use super::pings::Pings;
-use super::subscribe::{
-    SubscriptionSource, SubscriptionWishes, rejection, since, subscribe_result,
-};
+use super::rules::SubscriptionWishes;
+use super::subscribe::{SubscriptionSource, rejection, subscribe_result};
 use super::subscriptions::PendingReply;
 use super::timers::expiry_info;
 use super::{CommandOutcome, Connecting, Phase, SessionCall, disconnect, is_insecure};
 use crate::client_protocol::{
-    CommandResult, ConnectRequest, ConnectResult, DisconnectCode, SubscribeRequest, SubscribeResult,
+    CommandResult, ConnectRequest, ConnectResult, DisconnectCode, SubscribeResult,
 };
 use crate::publication_encoding::DecodedPublication;
 use crate::token::{ConnectionClaims, Overrides, Rejection, TokenUse};
@@ -283,19 +282,4 @@ pub(super) fn hash_of_channels(claims: &ConnectionClaims<'_>) -> u64 {
         .map(|channel| &**channel)
         .collect();
     FixedState::default().hash_one(channels)
-}
-
-impl SubscriptionWishes {
-    /// Returns what a request asks for.
-    pub(super) fn of(request: &SubscribeRequest<'_>) -> Self {
-        Self {
-            recovers_since: request
-                .recover
-                .then(|| since(&request.epoch, request.offset)),
-            is_recoverable: request.recoverable,
-            is_positioned: request.positioned,
-            wants_events: request.join_leave,
-            rejects_unrecovered: request.rejects_unrecovered(),
-        }
-    }
 }

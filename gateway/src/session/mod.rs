@@ -3,7 +3,8 @@
 //! | file | owns |
 //! |---|---|
 //! | `connect` | the first command, server-side subscriptions |
-//! | `subscribe` | subscriptions: permission, options, answers, ends |
+//! | `subscribe` | subscriptions: permission, answers, ends |
+//! | `rules` | what a subscription has |
 //! | `publish` | publications, and the options of a channel |
 //! | `query` | presence, history, remote procedures |
 //! | `refresh` | new tokens |
@@ -18,13 +19,14 @@ mod publish;
 mod query;
 mod refresh;
 mod replies;
+mod rules;
 mod subscribe;
 mod subscriptions;
 mod timers;
 
 pub(crate) use publish::send_options;
 pub(crate) use replies::close_code;
-pub(crate) use subscribe::retention_of;
+pub(crate) use rules::retention_of;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
