@@ -38,6 +38,8 @@ struct Client {
     bytes: Vec<u8>,
     /// Opcode and payload of each frame, but for pings.
     frames: Vec<(u8, Vec<u8>)>,
+    /// Whether its socket takes nothing.
+    is_stuck: bool,
 }
 
 impl Server {
@@ -209,6 +211,17 @@ impl Server {
         self.send_frame(id, CLOSE, &1_000_u16.to_be_bytes());
     }
 
+    /// Lets the socket of a client take nothing from now on, or everything again.
+    pub(super) fn set_stuck(&mut self, id: ConnId, is_stuck: bool) {
+        let client = self.clients.get_mut(&id).expect("it has connected");
+        client.is_stuck = is_stuck;
+        if !is_stuck {
+            let now = self.now;
+            self.shard(id).handle_writable(now, id);
+            self.turn();
+        }
+    }
+
     /// Lets time pass. What is due meanwhile is done at its time.
     pub(super) fn advance(&mut self, by: Duration) {
         let end = self.now.after(by);
@@ -300,8 +313,8 @@ impl Server {
         let client = self.clients.get_mut(&id).expect("it has connected");
         let mut chunks = Chunks::new();
         shard.poll_transmit(id, &mut chunks);
-        let len = chunks.len();
-        client.bytes.extend(chunks.as_slices().concat());
+        let len = if client.is_stuck { 0 } else { chunks.len() };
+        client.bytes.extend(&chunks.as_slices().concat()[..len]);
         drop(chunks);
         shard.handle_transmitted(now, id, len);
         if client.head.is_none() {
