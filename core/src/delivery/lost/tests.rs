@@ -218,7 +218,7 @@ impl World {
             }
             Op::Held(at, ref sends, discards) => self.hold(at, sends, discards),
             Op::Push(at) => {
-                let _ = self.out.push_ahead(at, MessageType::Text, b"push");
+                let _ = self.out.push_ahead(at, MessageType::Text, b"push", true);
             }
             Op::Offer(at) => self.offer(at),
             Op::Transmitted(at, part) => self.transmit(at, part),

@@ -1,6 +1,7 @@
 //! Channels with positions, history, presence and events, on one shard and on several.
 
 mod history;
+mod lost;
 mod presence;
 
 use std::sync::Arc;
