@@ -34,7 +34,7 @@ use alloc::vec::Vec;
 use core::num::NonZeroU64;
 
 use stentor_core::channels::{MemberInfo, Subscribed};
-use stentor_core::{CloseCode, Context, Timestamp};
+use stentor_core::{Context, Timestamp};
 
 use self::error_budget::ErrorBudget;
 use self::pings::Pings;
@@ -46,9 +46,6 @@ use crate::namespaces::ChannelClient;
 use crate::settings::{Access, GatewaySettings};
 use crate::stats::GatewayStats;
 use crate::token::Rejection;
-
-/// Maximum length of a message of a client in bytes.
-const MAX_MESSAGE: usize = 65_536;
 
 /// What is kept for a client.
 #[derive(Debug)]
@@ -186,11 +183,6 @@ impl SessionCall<'_, '_> {
 
     /// Carries out the commands of a message.
     pub(crate) fn handle_message(&mut self, message: &[u8]) {
-        if message.len() > MAX_MESSAGE {
-            self.session.phase = Phase::Closing;
-            self.ctx.close_with(CloseCode::TOO_BIG, "message too big");
-            return;
-        }
         for command in self.session.codec.decode(message) {
             if matches!(self.session.phase, Phase::Closing) {
                 break;

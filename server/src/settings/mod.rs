@@ -167,12 +167,13 @@ impl Settings {
         let admin_hosts = hosts(raw, &origins, is_loopback);
         let rooms = rooms(raw);
         let (gateway, signing) = gateway::settings(raw, &listen, rooms);
-        let channels = match handler {
-            HandlerKind::Gateway => gateway.client.channel_limit,
-            HandlerKind::Rooms | HandlerKind::Echo => 1,
+        let builder = builder.origins(origins);
+        let (builder, channels) = match handler {
+            HandlerKind::Gateway => (gateway.client.limit(builder), gateway.client.channel_limit),
+            HandlerKind::Rooms | HandlerKind::Echo => (builder, 1),
         };
         let settings = Self {
-            config: limits::config(raw, builder.origins(origins), channels as u64),
+            config: limits::config(raw, builder, channels as u64),
             listen,
             admin_listen,
             admin_hosts,
