@@ -1,5 +1,6 @@
 //! Builder of the configuration, with the check of every limit.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -50,10 +51,10 @@ impl ConfigBuilder {
         self
     }
 
-    /// Sets the only path of WebSockets. Without it, which is the default, the application decides
-    /// about every path.
-    pub fn websocket_path(mut self, path: impl Into<String>) -> Self {
-        self.0.websocket_path = Some(path.into());
+    /// Adds a path of WebSockets, and none but those that are added has any. Without one, which is the
+    /// default, the application decides about every path.
+    pub fn websocket_path(mut self, path: impl Into<Cow<'static, str>>) -> Self {
+        self.0.websocket_paths.push(path.into());
         self
     }
 
