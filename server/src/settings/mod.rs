@@ -159,15 +159,19 @@ impl Settings {
             "echo" => HandlerKind::Echo,
             _ => HandlerKind::Gateway,
         };
-        // The gateway knows its paths itself.
-        let websocket_path = (handler != HandlerKind::Gateway).then_some("/ws");
-        let builder = pages::declare(builder, websocket_path, has_metrics);
         let admin_listen = raw.admin_endpoint(&listen);
         let is_loopback = admin_listen.as_ref().is_some_and(Endpoint::is_loopback);
         let admin_hosts = hosts(raw, &origins, is_loopback);
         let rooms = rooms(raw);
         let (gateway, signing) = gateway::settings(raw, &listen, rooms);
-        let builder = builder.origins(origins);
+        let paths: &[_] = match handler {
+            HandlerKind::Gateway if gateway.seed_protocol.enabled => {
+                &["/connection/websocket", "/ws"]
+            }
+            HandlerKind::Gateway => &["/connection/websocket"],
+            HandlerKind::Rooms | HandlerKind::Echo => &["/ws"],
+        };
+        let builder = pages::declare(builder, paths, has_metrics).origins(origins);
         let (builder, channels) = match handler {
             HandlerKind::Gateway => (gateway.client.limit(builder), gateway.client.channel_limit),
             HandlerKind::Rooms | HandlerKind::Echo => (builder, 1),

@@ -367,11 +367,6 @@ fn a_key_of_centrifugo_that_does_not_exist_says_what_to_do() {
             "always executed in order",
         ),
         (
-            "client.queue_max_size = 5",
-            "client.queue_max_size",
-            "bounded by 1 MiB",
-        ),
-        (
             "client.connection_limit = 5",
             "client.connection_limit",
             "use `server.max_connections`",
