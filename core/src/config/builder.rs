@@ -111,4 +111,3 @@ impl ConfigBuilder {
         Ok(self.0)
     }
 }
-}

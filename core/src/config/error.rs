@@ -83,3 +83,4 @@ pub(super) fn within(
             max,
         })
     }
+}
