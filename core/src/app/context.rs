@@ -366,6 +366,18 @@ impl<H: Handler, S> Context<'_, H, S> {
         self.close_with(code, "");
     }
 
+    /// Writes nothing to the connection until [`release`](Self::release), or its end. Messages are
+    /// queued for it all the same, within the limits of its queue: so the first that it gets can
+    /// depend on what comes later.
+    pub fn hold(&mut self) {
+        self.enter(|engine, at| engine.out.hold(at));
+    }
+
+    /// Writes to the connection again.
+    pub fn release(&mut self) {
+        self.enter(|engine, at| engine.out.release_hold(at));
+    }
+
     /// [Closes](Self::close) the connection with a reason, of which at most 123 bytes are sent.
     pub fn close_with(&mut self, code: CloseCode, reason: &'static str) {
         self.enter(|engine, at| engine.close_behind(at, code, reason, CloseCause::Handler));

@@ -46,7 +46,7 @@ impl Outbound {
                 bytes <= limits.bytes || messages == 1,
                 "{at}: {bytes} bytes"
             );
-            let may_be_written = !conn.blocked && !conn.offered;
+            let may_be_written = !conn.stop.is_any() && !conn.offered;
             let is_scheduled = conn.levels.any() || self.is_empty(at);
             assert!(!may_be_written || is_scheduled, "{at}: nobody writes to it");
         }
