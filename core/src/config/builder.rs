@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::config::connection::ConnectionLimits;
 use crate::config::error::{ConfigError, Unit};
 use crate::config::limits::{Config, ConfigBuilder, GIB, MIB, MS_10, Range};
 use crate::proto::http::{Hosts, Page};
@@ -71,6 +72,12 @@ impl ConfigBuilder {
         self
     }
 
+    /// Sets the limits of connections of the codec with this number.
+    pub(crate) const fn limits_of(mut self, codec: usize, limits: ConnectionLimits) -> Self {
+        self.0.connection_limits[codec] = Some(limits);
+        self
+    }
+
     /// Sets a limit from [`Config::RANGES`], durations in milliseconds.
     pub fn limit(mut self, range: &Range, value: u64) -> Self {
         range.set(&mut self.0, value);
@@ -92,7 +99,7 @@ impl ConfigBuilder {
             )?;
         }
         for limits in self.0.connection_limits.iter().flatten() {
-            limits.check()?;
+            check_connection_limits(limits)?;
         }
         let least_memory = u64::from(self.0.shards) * MIB as u64;
         if self.0.memory_budget > 0 {
@@ -111,7 +118,19 @@ impl ConfigBuilder {
     }
 }
 
-pub(super) fn within(
+/// Checks limits of some connections against the ranges of those of the same name.
+fn check_connection_limits(limits: &ConnectionLimits) -> Result<(), ConfigError> {
+    for range in Config::RANGES {
+        for (key, value) in limits.values() {
+            if key == range.key {
+                within(key, range.unit, value as u64, range.min, range.max)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn within(
     key: &'static str,
     unit: Unit,
     value: u64,
