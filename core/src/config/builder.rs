@@ -1,10 +1,10 @@
 //! Builder of the configuration, with the check of every limit.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::config::connection::ConnectionLimits;
-use crate::config::error::{ConfigError, Unit};
+use crate::config::error::{ConfigError, Unit, within};
 use crate::config::limits::{Config, ConfigBuilder, GIB, MIB, MS_10, Range};
 use crate::proto::http::{Hosts, Page};
 use crate::proto::ws::deflate;
@@ -51,10 +51,10 @@ impl ConfigBuilder {
         self
     }
 
-    /// Sets the only path of WebSockets. Without it, which is the default, the application decides
-    /// about every path.
-    pub fn websocket_path(mut self, path: impl Into<String>) -> Self {
-        self.0.websocket_path = Some(path.into());
+    /// Adds a path of WebSockets, and none but those that are added has any. Without one, which is the
+    /// default, the application decides about every path.
+    pub fn websocket_path(mut self, path: impl Into<Cow<'static, str>>) -> Self {
+        self.0.websocket_paths.push(path.into());
         self
     }
 
@@ -69,12 +69,6 @@ impl ConfigBuilder {
     /// chosen, unless the application chooses another one.
     pub fn subprotocols(mut self, subprotocols: Vec<String>) -> Self {
         self.0.subprotocols = subprotocols;
-        self
-    }
-
-    /// Sets the limits of connections of the codec with this number.
-    pub(crate) const fn limits_of(mut self, codec: usize, limits: ConnectionLimits) -> Self {
-        self.0.connection_limits[codec] = Some(limits);
         self
     }
 
@@ -99,7 +93,7 @@ impl ConfigBuilder {
             )?;
         }
         for limits in self.0.connection_limits.iter().flatten() {
-            check_connection_limits(limits)?;
+            limits.check()?;
         }
         let least_memory = u64::from(self.0.shards) * MIB as u64;
         if self.0.memory_budget > 0 {
@@ -115,37 +109,5 @@ impl ConfigBuilder {
             below_pong_wait,
         )?;
         Ok(self.0)
-    }
-}
-
-/// Checks limits of some connections against the ranges of those of the same name.
-fn check_connection_limits(limits: &ConnectionLimits) -> Result<(), ConfigError> {
-    for range in Config::RANGES {
-        for (key, value) in limits.values() {
-            if key == range.key {
-                within(key, range.unit, value as u64, range.min, range.max)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn within(
-    key: &'static str,
-    unit: Unit,
-    value: u64,
-    min: u64,
-    max: u64,
-) -> Result<(), ConfigError> {
-    if (min..=max).contains(&value) {
-        Ok(())
-    } else {
-        Err(ConfigError {
-            key,
-            unit,
-            value,
-            min,
-            max,
-        })
     }
 }

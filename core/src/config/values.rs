@@ -3,7 +3,6 @@
 use alloc::string::String;
 use core::time::Duration;
 
-use crate::config::connection::{CODECS, ConnectionLimits};
 use crate::config::limits::Config;
 use crate::proto::http::{HeadLimits, Hosts, Pages};
 use crate::proto::ws::deflate::Terms;
@@ -53,7 +52,7 @@ impl Config {
     /// Returns the rules by which requests are upgraded, refused or answered with a page.
     pub fn upgrade_policy(&self) -> Policy<'_> {
         Policy {
-            path: self.websocket_path.as_deref(),
+            paths: &self.websocket_paths,
             hosts: &self.hosts,
             origins: &self.origins,
             subprotocols: &self.subprotocols,
@@ -82,17 +81,6 @@ impl Config {
             bytes: self.max_message,
             empty_fragments: self.max_empty_fragments as u32,
         }
-    }
-
-    /// Returns the limits of connections of each codec, by its number.
-    pub(crate) fn limits_by_codec(&self) -> [ConnectionLimits; CODECS] {
-        let of_all = ConnectionLimits {
-            max_message: self.max_message,
-            queue_messages: self.queue_messages,
-            queue_bytes: self.queue_bytes,
-        };
-        self.connection_limits
-            .map(|limits| limits.unwrap_or(of_all))
     }
 
     /// Returns the minimum rate at which peers read, if there is one.
