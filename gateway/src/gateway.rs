@@ -212,6 +212,17 @@ impl Handler for Gateway {
         );
     }
 
+    fn shutdown(codec: Codec) -> (CloseCode, &'static str) {
+        if codec == Codec::VERBATIM {
+            (CloseCode::GOING_AWAY, "")
+        } else {
+            (
+                close_code(DisconnectCode::Shutdown),
+                DisconnectCode::Shutdown.reason(),
+            )
+        }
+    }
+
     fn slow_consumer(codec: Codec) -> (CloseCode, &'static str) {
         if codec == Codec::VERBATIM {
             (CloseCode::TRY_LATER, "slow consumer")

@@ -223,7 +223,7 @@ impl<H: Handler, S> Context<'_, H, S> {
         };
         self.act(later, |engine, at| {
             let joined = engine.join(at, channel, Some(&subscription));
-            joined.map_err(|wait| (wait, false))
+            joined.map_err(|wait| (wait, wait == Wait::Queue))
         });
     }
 

@@ -64,9 +64,13 @@ impl<A: AppTypes> Deferred<A> {
     }
 
     /// Returns the number and the bytes of memory of the commands if the first is a push that waits
-    /// for room.
+    /// for room, or a subscription, whose answer is one.
     pub(crate) fn behind_push(&self) -> Option<(usize, usize)> {
-        let is_push = matches!(self.ops.front(), Some(PendingOp::Push { .. }));
+        let first = self.ops.front();
+        let is_push = matches!(
+            first,
+            Some(PendingOp::Push { .. } | PendingOp::Subscribe(..))
+        );
         (is_push && self.wait == Some(Wait::Queue)).then_some((self.ops.len(), self.op_bytes))
     }
 
