@@ -108,7 +108,6 @@ impl Default for ClientSettings {
 impl ClientSettings {
     /// Sets the limits of connections of the channel protocol. Those of the seed protocol keep those
     /// of the configuration.
-    #[must_use]
     pub fn limit(&self, builder: ConfigBuilder) -> ConfigBuilder {
         let limits = ConnectionLimits {
             max_message: self.max_message,

@@ -125,6 +125,10 @@ impl SessionCall<'_, '_> {
             waiting: subscriptions.len(),
             answers: Vec::new(),
         }));
+        if !subscriptions.is_empty() {
+            // What is published meanwhile comes behind the reply.
+            self.ctx.hold();
+        }
         for (channel, subscription) in &subscriptions {
             let wanted = request.subs.get(channel.as_ref());
             let resolved = self.settings.namespaces.resolve(channel);
@@ -265,6 +269,10 @@ impl SessionCall<'_, '_> {
             ..ConnectResult::default()
         };
         self.succeed(connecting.command, CommandResult::Connect(result));
+        if !connecting.answers.is_empty() {
+            self.flush();
+            self.ctx.release();
+        }
     }
 }
 

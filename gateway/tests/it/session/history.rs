@@ -310,6 +310,7 @@ fn a_slow_client_is_told_once_that_it_has_missed_something() {
         ..recoverable(5_000)
     });
     settings.client.recovery_max_publication_limit = 5_000;
+    settings.client.queue_max_size = 10_000;
     let mut server = Server::new(settings);
     let (slow, _) = server.connected();
     let (other, _) = server.connected();
