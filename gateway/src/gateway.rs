@@ -67,7 +67,7 @@ impl Gateway {
         &mut self,
         ctx: &mut Context<'_, Self>,
         room: impl FnOnce(&Rooms, &NamespaceRooms<'_>, &mut Context<'_, Self, ()>) -> R,
-        client: impl FnOnce(SessionCall<'_, '_>) -> R,
+        client: impl FnOnce(SessionCall<'_, '_, Self>) -> R,
     ) -> R {
         let (state, mut ctx) = ctx.split();
         let settings = &*self.settings;

@@ -11,6 +11,8 @@ use core::time::Duration;
 use foldhash::fast::FixedState;
 use stentor_core::channels::Subscribed;
 
+use stentor_core::Handler;
+
 use super::pings::Pings;
 use super::rules::SubscriptionWishes;
 use super::subscribe::{SubscriptionSource, rejection, subscribe_result};
@@ -38,7 +40,7 @@ struct ServerSide<'a> {
     is_personal: bool,
 }
 
-impl SessionCall<'_, '_> {
+impl<H: Handler> SessionCall<'_, '_, H> {
     /// Connects the client. An error leaves the connection unusable.
     pub(super) fn connect(&mut self, id: u32, request: &ConnectRequest<'_>) -> CommandOutcome {
         let result = self.authenticate_and_subscribe(id, request);
