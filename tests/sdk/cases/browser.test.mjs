@@ -11,7 +11,7 @@ import { after, describe, it } from 'node:test';
 
 import { cases } from './core.mjs';
 import { CODECS } from '../support/client.mjs';
-import { equal } from '../support/events.mjs';
+import { equal, until } from '../support/events.mjs';
 import { Server } from '../support/server.mjs';
 import { token } from '../support/token.mjs';
 
@@ -41,6 +41,16 @@ function find() {
     }
   }
   return undefined;
+}
+
+/** Removes a folder, in which processes that are ending may still write. */
+function removed(folder) {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const results = new Map();
@@ -82,18 +92,23 @@ if (chromium) {
     '--disable-extensions', '--disable-crash-reporter', '--disable-background-timer-throttling',
     '--disable-renderer-backgrounding', `--user-data-dir=${profile}`, '--remote-debugging-port=0',
     `${origin}/browser/page.html?endpoint=${encodeURIComponent(server.url())}`,
-  ], { env: { ...process.env, HOME: profile, XDG_CONFIG_HOME: profile, XDG_CACHE_HOME: profile }, stdio: 'ignore' });
+  ], {
+    // A group of its own, with all the processes that it starts.
+    detached: true,
+    env: { ...process.env, HOME: profile, XDG_CONFIG_HOME: profile, XDG_CACHE_HOME: profile },
+    stdio: 'ignore',
+  });
   const exited = once(browser, 'exit');
   exited.then(ended);
   const timer = setTimeout(ended, LIMIT);
   after(async () => {
     clearTimeout(timer);
-    browser.kill();
-    await exited;
-    rmSync(profile, { recursive: true, force: true, maxRetries: 10 });
     pages.close();
     pages.closeAllConnections();
+    if (browser.exitCode === null) process.kill(-browser.pid, 'SIGKILL');
+    await exited;
     await server.stop();
+    await until(() => removed(profile), 'the profile to be removed');
   });
 }
 

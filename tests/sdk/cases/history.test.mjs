@@ -3,7 +3,7 @@
 import { after, describe, it } from 'node:test';
 
 import { CODECS, connected, subscribed } from '../support/client.mjs';
-import { check, equal, pack, rejection, together, unique, unpack, until } from '../support/events.mjs';
+import { check, equal, pack, refusal, rejection, together, unique, unpack, until } from '../support/events.mjs';
 import { Server } from '../support/server.mjs';
 
 const server = await Server.start();
@@ -105,7 +105,7 @@ describe('history', { concurrency: 8 }, () => {
       const channel = unique('open:errors');
       await one.publish(channel, pack(codec, 1));
       const foreign = { limit: 1, since: { offset: 1, epoch: 'foreign' } };
-      equal(await rejection(one.history(channel, foreign)), { code: 112, message: 'unrecoverable position' });
+      equal(await refusal(one.history(channel, foreign)), { code: 112, message: 'unrecoverable position' });
       equal((await rejection(one.history(channel, { ...foreign, limit: 0 }))).code, 112);
       const zero = { limit: 1, reverse: true, since: { offset: 0, epoch: '' } };
       equal((await rejection(one.history(channel, zero))).code, 107);

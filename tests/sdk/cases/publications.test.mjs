@@ -3,7 +3,7 @@
 import { after, describe, it } from 'node:test';
 
 import { client, CODECS, connected, subscribed, subscribing } from '../support/client.mjs';
-import { check, equal, pack, rejection, together, unique, unpack } from '../support/events.mjs';
+import { check, equal, pack, refusal, rejection, together, unique, unpack } from '../support/events.mjs';
 import { Server } from '../support/server.mjs';
 import { token } from '../support/token.mjs';
 
@@ -135,8 +135,8 @@ describe('publications', { concurrency: 8 }, () => {
     for (const codec of CODECS) {
       const one = await connected(t, server, codec);
       const data = pack(codec, {});
-      equal(await rejection(one.publish('unknown:room', data)), { code: 102, message: 'unknown channel' });
-      equal(await rejection(one.publish('closed:room', data)), { code: 103, message: 'permission denied' });
+      equal(await refusal(one.publish('unknown:room', data)), { code: 102, message: 'unknown channel' });
+      equal(await refusal(one.publish('closed:room', data)), { code: 103, message: 'permission denied' });
       equal(one.state, 'connected');
     }
   });
@@ -179,8 +179,8 @@ describe('calls', { concurrency: 8 }, () => {
   it('procedures are not served', async (t) => {
     for (const codec of CODECS) {
       const one = await connected(t, server, codec);
-      equal(await rejection(one.rpc('nothing', pack(codec, {}))), { code: 108, message: 'not available' });
-      equal(await rejection(one.rpc('space:nothing', pack(codec, {}))), { code: 104, message: 'method not found' });
+      equal(await refusal(one.rpc('nothing', pack(codec, {}))), { code: 108, message: 'not available' });
+      equal(await refusal(one.rpc('space:nothing', pack(codec, {}))), { code: 104, message: 'method not found' });
       equal(one.state, 'connected');
     }
   });

@@ -29,7 +29,9 @@ describe('pings', { concurrency: true }, () => {
   it('are sent and answered in Protobuf', async (t) => {
     const one = await connected(t, calm, 'protobuf');
     let pings = 0;
-    one.tap.sockets[0].on('message', (data) => { pings += data.length === 1 && data[0] === 0; });
+    one.tap.sockets[0].on('message', (data) => {
+      if (data.byteLength === 1 && new Uint8Array(data)[0] === 0) pings += 1;
+    });
     await until(() => pings >= 2, 'two pings');
     equal([one.state, one.tap.sockets.length], ['connected', 1]);
   });

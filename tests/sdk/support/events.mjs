@@ -112,6 +112,12 @@ export async function rejection(promise, what = 'promise') {
   throw new Error(`${what}: not rejected`);
 }
 
+/** Returns code and message of the error with which a call is rejected. */
+export async function refusal(call) {
+  const { code, message } = await rejection(call, 'call');
+  return { code, message };
+}
+
 let last = 0;
 const run = Math.random().toString(36).slice(2, 8);
 

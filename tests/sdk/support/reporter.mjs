@@ -1,6 +1,8 @@
 // Prints the results of Node's test runner as Rust's test harness does: a line for each test, and the
 // sums at the end.
 
+import { inspect } from 'node:util';
+
 const isFile = ({ name }) => name.endsWith('.mjs');
 
 export default async function* report(events) {
@@ -23,7 +25,7 @@ export default async function* report(events) {
     } else if (isFailure) {
       count.failed += 1;
       const cause = error?.cause ?? error;
-      yield `test ${data.name} ... FAILED ${time}\n${cause?.stack ?? cause}\n`;
+      yield `test ${data.name} ... FAILED ${time}\n${cause?.stack ?? inspect(cause)}\n`;
     } else {
       count.passed += 1;
       yield `test ${data.name} ... ok ${time}\n`;
