@@ -79,7 +79,9 @@ export class Events {
       look = () => {
         while (this.#taken[name] < this.#queues[name].length) {
           const context = this.#queues[name][this.#taken[name]++];
-          if (condition(context)) return resolve(context);
+          if (!condition(context)) continue;
+          this.#waiting.delete(look);
+          return resolve(context);
         }
       };
       this.#waiting.add(look);
