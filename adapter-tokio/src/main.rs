@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use stentor_core::id::WorkerId;
 use stentor_core::{Echo, Failure, Handler};
-use stentor_gateway::{RoomOutcome, RoomTask, Rooms};
+use stentor_gateway::{Gateway, RoomOutcome, RoomTask};
 use stentor_server::{HandlerKind, Settings, Signals, program};
 use stentor_tokio::{Server, ShutdownReport, Work};
 use tokio::sync::oneshot;
@@ -17,8 +17,13 @@ fn main() -> ExitCode {
 fn serve(settings: Settings, signals: Signals) -> io::Result<ShutdownReport> {
     let (handler, rooms) = (settings.handler, settings.rooms());
     let work_time = settings.work_time;
+    let gateway = settings.gateway.clone();
     let builder = Server::from_settings(settings);
     match handler {
+        HandlerKind::Gateway => {
+            let builder = builder.handler(move |shard| Gateway::new(shard, gateway.clone()));
+            run(builder.work(RoomWork { work_time }).bind()?, signals)
+        }
         HandlerKind::Rooms => {
             let builder = builder.handler(move |_| rooms);
             run(builder.work(RoomWork { work_time }).bind()?, signals)
@@ -48,12 +53,15 @@ where
     runtime.block_on(server.serve(until_signal))
 }
 
-/// The work of the rooms application.
+/// The work of rooms, with either application that has them.
 struct RoomWork {
     work_time: std::time::Duration,
 }
 
-impl Work<Rooms> for RoomWork {
+impl<H> Work<H> for RoomWork
+where
+    H: Handler<Task = RoomTask, Outcome = RoomOutcome>,
+{
     async fn run(&self, worker: WorkerId, task: &RoomTask) -> Result<RoomOutcome, Failure> {
         if !self.work_time.is_zero() {
             tokio::time::sleep(self.work_time).await;

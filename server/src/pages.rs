@@ -16,16 +16,23 @@ pub(crate) const FIELDS: [(&str, &str); 2] = [
     ("X-Content-Type-Options", "nosniff"),
 ];
 
-/// Declares the pages of a server and the path of its WebSockets.
-pub(crate) fn declare(builder: ConfigBuilder, has_metrics: bool) -> ConfigBuilder {
+/// Declares the pages of a server and the path of its WebSockets; without one, the application decides
+/// about every path.
+pub(crate) fn declare(
+    builder: ConfigBuilder,
+    websocket_path: Option<&str>,
+    has_metrics: bool,
+) -> ConfigBuilder {
+    let builder = match websocket_path {
+        Some(path) => builder.websocket_path(path),
+        None => builder,
+    };
     let index = Page::fixed("/", "text/html; charset=utf-8", INDEX_PAGE)
         .field("Content-Security-Policy", INDEX_POLICY);
     let health = Page::fixed("/healthz", PLAIN, "ok\n");
     let metrics = has_metrics.then(|| Page::rendered("/metrics", METRICS));
     let pages = [index, health].into_iter().chain(metrics);
-    pages.fold(builder.websocket_path("/ws"), |builder, page| {
-        builder.page(with_fields(page))
-    })
+    pages.fold(builder, |builder, page| builder.page(with_fields(page)))
 }
 
 fn with_fields(page: Page) -> Page {

@@ -152,7 +152,14 @@ impl ShardPublication {
         out: &Outbound,
     ) -> EncodedVariants<'_> {
         let scope = || registry.scope_of(self.channel.as_deref());
-        let meta = self.options.meta(scope, self.published);
+        let mut meta = self.options.meta(scope, self.published);
+        let is_positioned = self
+            .details()
+            .is_some_and(|details| details.position.is_some());
+        meta.stream = match &self.channel {
+            Some(name) if is_positioned => registry.find(name),
+            _ => None,
+        };
         let (channel, payload) = (
             self.channel.as_deref(),
             MessagePayload::Shared(&self.payload),

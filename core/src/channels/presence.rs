@@ -130,6 +130,12 @@ impl Presence {
         ChannelAnswer::Members(members)
     }
 
+    /// Returns the connections that are shown in a channel.
+    pub(crate) fn connections(&self, name: &[u8]) -> Vec<ConnId> {
+        let shown = self.channels.get(name);
+        shown.map_or_else(Vec::new, |shown| shown.members.keys().copied().collect())
+    }
+
     /// Returns how many are shown in a channel.
     pub(crate) fn occupancy(&self, name: &[u8]) -> ChannelAnswer {
         let count = |counts: fn(&Shown) -> usize| self.channels.get(name).map_or(0, counts) as u64;

@@ -1,11 +1,13 @@
 //! Subscriptions with a position or presence: what is asked for, and the answer.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 
 use crate::channels::presence::ShownMember;
 use crate::channels::publication::{KeptPublication, Retention};
+use crate::id::ConnId;
 use crate::position::{Epoch, Position};
 
 /// What a connection that becomes a member of a channel wants beside the publications.
@@ -17,6 +19,7 @@ pub struct Subscription {
     pub(crate) member: Option<Arc<MemberInfo>>,
     pub(crate) announced: Option<u8>,
     pub(crate) gets_events: bool,
+    pub(crate) lists_others: bool,
 }
 
 impl Subscription {
@@ -60,6 +63,14 @@ impl Subscription {
     #[must_use]
     pub const fn announced(mut self, priority: u8) -> Self {
         self.announced = Some(priority);
+        self
+    }
+
+    /// Asks who else is [shown](Self::presence). Of several connections that ask so, each is told of
+    /// those that came before it.
+    #[must_use]
+    pub const fn list_others(mut self) -> Self {
+        self.lists_others = true;
         self
     }
 
@@ -135,5 +146,7 @@ pub struct Subscribed {
     /// Whether nothing is missing between what it has seen and that position, given `publications`.
     pub recovered: bool,
     /// What it has missed, the oldest first.
-    pub publications: alloc::vec::Vec<KeptPublication>,
+    pub publications: Vec<KeptPublication>,
+    /// The connections that were shown already, if it has asked for them.
+    pub others: Vec<ConnId>,
 }

@@ -227,11 +227,18 @@ impl Outbound {
 
     /// Returns whether a publication may be one of several that are queued as one frame.
     pub(crate) fn may_be_batched(&self, variants: &EncodedVariants<'_>) -> bool {
-        let FrameMeta { deadline, key, .. } = variants.meta();
+        let FrameMeta {
+            deadline,
+            key,
+            stream,
+            ..
+        } = variants.meta();
         variants.payload_len() <= MAX_PAYLOAD
             && !variants.may_be_compressed()
             && deadline.is_none()
             && key.is_none()
+            // It is to be found on its own.
+            && stream.is_none()
             // The rule against starvation counts single messages.
             && self.settings.starvation.after == 0
     }

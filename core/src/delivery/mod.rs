@@ -18,6 +18,7 @@ mod drops;
 mod flush_scheduler;
 mod forms;
 pub(crate) mod frame;
+mod lost;
 mod pressure;
 mod push;
 pub(crate) mod queue;
@@ -32,7 +33,7 @@ mod transmit;
 mod variants;
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -115,6 +116,8 @@ pub(crate) struct Outbound {
     expired: Vec<FrameId>,
     /// Connections that are to be closed because they do not keep up.
     slow: Vec<u32>,
+    /// Connections that have missed something of a channel's stream, and the numbers of the channels.
+    lost: BTreeSet<(u32, u32)>,
 }
 
 /// The settings that delivery depends on.
@@ -198,6 +201,7 @@ impl Outbound {
             dropped: Vec::new(),
             expired: Vec::new(),
             slow: Vec::new(),
+            lost: BTreeSet::new(),
         }
     }
 
@@ -226,6 +230,7 @@ impl Outbound {
     /// Refuses messages for a connection from now on. What waits is still written.
     pub(crate) fn end(&mut self, at: u32) {
         self.end_batch();
+        self.forget_lost(at);
         self.clear_pressure(at);
         self.conns[at].takes = Takes::Control;
         self.schedule(at);
@@ -391,6 +396,7 @@ impl Outbound {
             + self.pressure.memory()
             + self.shedding.memory()
             + self.drops.memory()
+            + self.lost.len() * 2 * size_of::<(u32, u32)>()
     }
 
     /// Gives back the memory that nothing uses now.

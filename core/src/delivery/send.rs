@@ -24,7 +24,7 @@ impl Outbound {
                 self.push(at, frame, overflow);
                 self.store.release(frame);
             }
-            None => self.count_codec_refusal(),
+            None => self.count_codec_refusal(at, meta.stream),
         }
     }
 
@@ -34,14 +34,15 @@ impl Outbound {
         self.counts.members_offered += 1;
         match self.variant(variants, at) {
             Some(frame) => self.push(at, frame, variants.overflow()),
-            None => self.count_codec_refusal(),
+            None => self.count_codec_refusal(at, variants.meta().stream),
         }
     }
 
     /// Counts a message that the codec of its receiver cannot express.
     #[cold]
-    pub(super) fn count_codec_refusal(&mut self) {
+    pub(super) fn count_codec_refusal(&mut self, at: u32, stream: Option<u32>) {
         self.end_batch();
+        self.note_lost(at, stream);
         self.counts.delivery.offered += 1;
         self.counts.delivery.refused_codec += 1;
     }
@@ -107,6 +108,7 @@ impl Outbound {
                 self.conns[at].takes = Takes::Control;
                 self.slow.push(at);
             }
+            self.note_lost(at, self.store.stream(frame));
             return;
         }
         self.after_push(at, frame);
@@ -221,7 +223,11 @@ impl Outbound {
             return;
         }
         let drops = self.drops.of(at);
+        let takes_messages = self.conns[at].takes == Takes::Messages;
         for (frame, reason) in self.dropped.drain(..) {
+            if let Some(stream) = self.store.stream(frame).filter(|_| takes_messages) {
+                self.lost.insert((at, stream));
+            }
             let all = &mut self.counts.delivery;
             let of_priority = self.counts.priorities.of(self.store.rank(frame).priority());
             let (all, of_priority, of_conn) = match reason {

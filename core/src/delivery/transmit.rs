@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use crate::delivery::conn::{LinkState, Pressure, Written};
+use crate::delivery::conn::{LinkState, Pressure, Takes, Written};
 use crate::delivery::frame::{Chunks, FrameId, Store};
 use crate::delivery::reply_buffer::{Part, ReplyBuffer};
 use crate::delivery::{DeliveryCounts, Drops, Outbound};
@@ -45,6 +45,7 @@ impl Outbound {
             expired,
             drops,
             counts,
+            lost,
             ..
         } = self;
         let store: &'a Store = store;
@@ -68,6 +69,10 @@ impl Outbound {
         conn.offered = has_replies || conn.queue.in_flight();
         if !expired.is_empty() {
             count_expired(expired, store, counts, drops.of(at));
+            if conn.takes == Takes::Messages {
+                let streams = expired.iter().filter_map(|&frame| store.stream(frame));
+                lost.extend(streams.map(|stream| (at, stream)));
+            }
         }
         if has_replies {
             replies.set_offered(true);
@@ -197,8 +202,9 @@ impl Outbound {
 
     /// Takes note that the socket takes bytes again.
     pub(crate) fn writable(&mut self, at: u32) {
-        self.conns[at].blocked = false;
-        if !self.conns[at].is_empty() {
+        let was_blocked = core::mem::replace(&mut self.conns[at].blocked, false);
+        // Where nothing waits any more, what waits for room is still to go on.
+        if was_blocked || !self.conns[at].is_empty() {
             self.schedule(at);
         }
     }

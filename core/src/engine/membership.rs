@@ -103,7 +103,7 @@ impl<A: AppTypes> Engine<A> {
         let owner = self.registry.owner(name);
         let channel = self.registry.name(membership.channel()).clone();
         if owner == self.id {
-            self.end_membership(at, membership);
+            self.quit(at, membership);
             self.leave_as_owner(self.slots.id(at), &channel);
             return Ok(());
         }
@@ -147,9 +147,17 @@ impl<A: AppTypes> Engine<A> {
         self.membership_bytes = self.membership_bytes - before + list_bytes(memberships);
     }
 
-    /// Ends a membership that the connection has asked to end, or has lost: it gets nothing more of
-    /// the channel, not even events.
-    pub(crate) fn end_membership(&mut self, at: u32, membership: Membership) {
+    /// Ends a membership that the connection has asked to end, or has lost. What waits of a channel
+    /// whose position it knows is discarded: it would be told that again when it comes back.
+    pub(crate) fn quit(&mut self, at: u32, membership: Membership) {
+        self.end_membership(at, membership);
+        if membership.is_positioned() {
+            self.out.discard_channel(at, membership.channel());
+        }
+    }
+
+    /// Ends a membership: the connection gets nothing more of the channel, not even events.
+    fn end_membership(&mut self, at: u32, membership: Membership) {
         if let Some(listens) = self.listens_beside(at, membership) {
             self.remove_member(at, listens);
         }

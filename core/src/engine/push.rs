@@ -35,6 +35,13 @@ impl<A: AppTypes> Engine<A> {
         }
     }
 
+    /// Lets what waits for room go on if nothing is left to be written.
+    pub(crate) fn after_idle_flush(&mut self, at: u32) {
+        if self.slots[at].deferred.is_some() && self.out.is_queue_empty(at) {
+            self.unpark(at, Wait::Queue);
+        }
+    }
+
     /// Returns whether there is room after a write for what waits for that.
     #[inline(never)]
     pub(crate) fn has_room_for_ops(&self, at: u32, written: &Written) -> bool {

@@ -13,7 +13,7 @@ use crate::channels::message::{
 use crate::channels::presence::ShownMember;
 use crate::channels::publication::KeptPublication;
 use crate::channels::query::ChannelQuery;
-use crate::channels::registry::Audience;
+use crate::channels::registry::{Audience, Membership};
 use crate::channels::stream::Recovered;
 use crate::channels::subscription::{Subscribed, Subscription};
 use crate::delivery::codec::{ChannelEvent, MessageDetails, SharedPayload};
@@ -143,7 +143,7 @@ impl<A: AppTypes> Engine<A> {
         if let Some(membership) = self.membership(at, channel)
             && self.is_leaving(at, membership.channel())
         {
-            self.end_membership(at, membership);
+            self.quit(at, membership);
             self.unpark(at, Wait::Left(membership.channel()));
         }
         self.free_if_done(at);
@@ -195,6 +195,10 @@ impl<A: AppTypes> Engine<A> {
             .recovery
             .is_some_and(|recovery| recovery.is_required);
         let is_member = recovered.is_complete || !is_required;
+        let others = match subscription.lists_others {
+            true => self.presence.connections(name),
+            false => Vec::new(),
+        };
         if is_member && let Some(member) = subscription.shown() {
             self.presence.insert(name, conn, member);
         }
@@ -212,6 +216,7 @@ impl<A: AppTypes> Engine<A> {
                 position,
                 recovered: recovered.is_complete,
                 publications: recovered.publications,
+                others,
             },
             is_positioned: subscription.is_positioned,
             gets_events: subscription.gets_events,
@@ -296,8 +301,41 @@ impl<A: AppTypes> Engine<A> {
         self.give_credit_back(from, self.id, channel.len(), Some(report));
     }
 
+    /// Returns whether a handler is to be told something before anything is written.
+    #[inline]
+    pub(crate) fn has_notices(&self) -> bool {
+        !self.notices.is_empty() || self.out.has_lost()
+    }
+
+    /// Ends the memberships of those who have missed a publication although they are positioned.
+    fn end_lost(&mut self) {
+        while let Some((at, channel)) = self.out.pop_lost() {
+            let mut memberships = self.slots[at].memberships.iter().copied();
+            let is_it = |m: &Membership| m.channel() == channel && m.is_positioned();
+            // One that is left already ends with the answer to that.
+            let Some(membership) = memberships
+                .find(is_it)
+                .filter(|_| !self.is_leaving(at, channel))
+            else {
+                continue;
+            };
+            self.counts.channels.positions_lost += 1;
+            let name = self.registry.name(channel).clone();
+            let (conn, owner) = (self.slots.id(at), self.registry.owner(&name));
+            if owner != self.id {
+                self.ask_to_leave(at, owner, name.clone());
+            }
+            self.quit(at, membership);
+            if owner == self.id {
+                self.leave_as_owner(conn, &name);
+            }
+            self.notices.push_back((conn, Notice::PositionLost(name)));
+        }
+    }
+
     /// Removes and returns the next thing that a handler is to be told, and whom it is about.
     pub(crate) fn next_notice(&mut self) -> Option<(u32, Notice)> {
+        self.end_lost();
         while let Some((conn, notice)) = self.notices.pop_front() {
             if let Some(at) = self.slots.find(conn)
                 && self.slots[at].phase() == Phase::Open

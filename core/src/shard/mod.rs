@@ -141,7 +141,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         if !engine.out.has_slow()
             && engine.ended.is_empty()
             && engine.leftovers.is_empty()
-            && engine.notices.is_empty()
+            && !engine.has_notices()
         {
             return;
         }

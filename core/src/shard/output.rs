@@ -41,6 +41,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                     continue;
                 }
                 Some((at, NextFlush::Nothing)) => {
+                    self.engine.after_idle_flush(at);
                     self.engine.free_if_done(at);
                     continue;
                 }

@@ -5,10 +5,11 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use tracing::error;
+use stentor_gateway::Access;
+use tracing::{error, warn};
 
 use super::{ShutdownReport, Signals};
-use crate::{Settings, log, run_command};
+use crate::{HandlerKind, Settings, log, run_command};
 
 /// Runs the command that is the first argument, if there is one, and exits. Otherwise reads the
 /// settings, installs the signal handlers, sets up the log and calls `serve`. Returns
@@ -31,11 +32,35 @@ pub fn program(
             return ExitCode::FAILURE;
         }
     };
+    warn_about_access(&settings);
     match serve(settings, signals) {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
             error!(%error, "server error");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Warns of a gateway that has no key: it serves everyone or nobody.
+fn warn_about_access(settings: &Settings) {
+    if settings.handler != HandlerKind::Gateway {
+        return;
+    }
+    let set = "client.token.hmac_secret_key";
+    match settings.gateway.access {
+        Access::Configured => {}
+        Access::Development => {
+            warn!(
+                set,
+                "no key for tokens: open to everyone on this machine, for development only"
+            );
+        }
+        Access::Unconfigured => {
+            warn!(
+                set,
+                "no key for tokens: clients are refused until one is set"
+            );
         }
     }
 }

@@ -12,7 +12,7 @@ use stentor_gateway::namespaces::{
 use super::flag::Flag;
 use super::flag::FlagKind::{Choice, Number, Switch, Text, Words};
 use super::table::Declaration;
-use super::value::{Bounds, OVERFLOW_POLICIES, overflow_policy};
+use super::value::{Bounds, overflow_policy};
 
 /// The key of the options of channels without a namespace, with the last dot.
 pub(super) const WITHOUT_NAMESPACE: &str = "channel.without_namespace.";
@@ -288,12 +288,23 @@ pub(super) static OPTIONS: &[ChannelOption] = &[
     ),
     option!(
         "overflow",
-        Choice(OVERFLOW_POLICIES, "evict-lower"),
+        Choice(
+            &[
+                "default",
+                "evict-lower",
+                "drop-new",
+                "drop-oldest",
+                "conflate",
+                "disconnect"
+            ],
+            "default"
+        ),
         Set::Text(|options, word| {
-            options.overflow = Some(overflow_policy(word));
+            options.overflow = (word != "default").then(|| overflow_policy(word));
             true
         }),
-        "What a publication does when a send queue is full"
+        "What a publication does when a send queue is full; default = what the protocol of the \
+         publisher does"
     ),
     option!(
         "conflate",

@@ -10,16 +10,19 @@ use super::flag::Flag;
 use super::raw::RawSettings;
 use super::value::Bounds;
 
-/// Adds the limits of the core to a builder and builds it.
-pub(super) fn config(raw: &RawSettings, builder: ConfigBuilder) -> Config {
+/// Adds the limits of the core to a builder and builds it. A connection may be in `channels` channels
+/// at least.
+pub(super) fn config(raw: &RawSettings, builder: ConfigBuilder, channels: u64) -> Config {
     let mut builder = builder
         .seed(seed(raw))
         .shards(shards(raw))
         .compression(raw.switch("compression.enabled"))
         .subprotocols(raw.subprotocols());
     for range in Config::RANGES {
-        if range.setting != PING_INTERVAL {
-            builder = builder.limit(range, raw.number(range.setting));
+        match range.setting {
+            PING_INTERVAL => {}
+            MAX_CHANNELS => builder = builder.limit(range, raw.number(MAX_CHANNELS).max(channels)),
+            setting => builder = builder.limit(range, raw.number(setting)),
         }
     }
     let ping_interval = ping_interval(raw);
@@ -58,6 +61,7 @@ fn ping_interval(raw: &RawSettings) -> u64 {
 }
 
 const PING_INTERVAL: &str = "websocket.ping_interval";
+const MAX_CHANNELS: &str = "rooms.max_per_connection";
 const PONG_WAIT: &str = "websocket.pong_wait";
 
 fn shards(raw: &RawSettings) -> u16 {

@@ -152,21 +152,29 @@ impl Settings {
         let public_metrics = raw.switch("metrics.public");
         let has_metrics = is_loopback || public_metrics;
         let builder = Config::builder().hosts(hosts(raw, &origins, is_loopback));
-        let builder = pages::declare(builder, has_metrics);
+        let handler = match raw.choice("server.handler") {
+            "rooms" => HandlerKind::Rooms,
+            "echo" => HandlerKind::Echo,
+            _ => HandlerKind::Gateway,
+        };
+        // The gateway knows its paths itself.
+        let websocket_path = (handler != HandlerKind::Gateway).then_some("/ws");
+        let builder = pages::declare(builder, websocket_path, has_metrics);
         let admin_listen = raw.admin_endpoint(&listen);
         let is_loopback = admin_listen.as_ref().is_some_and(Endpoint::is_loopback);
         let admin_hosts = hosts(raw, &origins, is_loopback);
         let rooms = rooms(raw);
         let (gateway, signing) = gateway::settings(raw, &listen, rooms);
+        let channels = match handler {
+            HandlerKind::Gateway => gateway.client.channel_limit,
+            HandlerKind::Rooms | HandlerKind::Echo => 1,
+        };
         let settings = Self {
-            config: limits::config(raw, builder.origins(origins)),
+            config: limits::config(raw, builder.origins(origins), channels as u64),
             listen,
             admin_listen,
             admin_hosts,
-            handler: match raw.choice("server.handler") {
-                "echo" => HandlerKind::Echo,
-                _ => HandlerKind::Rooms,
-            },
+            handler,
             no_room_policy: rooms.no_room,
             exclude_sender: rooms.exclude_sender,
             overflow_policy: rooms.overflow,
@@ -221,6 +229,8 @@ impl Default for Settings {
 /// A built-in application.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HandlerKind {
+    /// The channel protocol, and rooms and tasks on the same channels.
+    Gateway,
     /// Rooms and tasks: `join`, `leave`, `msg`, `task`.
     Rooms,
     /// Returns every message to its sender.

@@ -10,7 +10,7 @@ use super::client_table;
 use super::flag::FlagKind::{
     self, Address, Addresses, Choice, Hosts, Limit, Number, Origins, Subprotocols, Switch,
 };
-use super::value::{Bounds, OVERFLOW_POLICIES};
+use super::value::Bounds;
 use crate::ServerOptions;
 
 /// The sections of the help, and the prefixes of their keys. The longest prefix of a key decides.
@@ -147,8 +147,8 @@ const OWN: &[Declaration] = &[
     .default("all of that"),
     Declaration::new(
         "server.handler",
-        Choice(&["rooms", "echo"], "rooms"),
-        "Built-in application",
+        Choice(&["gateway", "rooms", "echo"], "gateway"),
+        "Built-in application: the channel protocol and the text protocol of rooms, rooms alone, or echo",
     )
     .short("handler"),
     Declaration::new(
@@ -190,7 +190,16 @@ const OWN: &[Declaration] = &[
     ),
     Declaration::new(
         "rooms.overflow_policy",
-        Choice(OVERFLOW_POLICIES, "evict-lower"),
+        Choice(
+            &[
+                "evict-lower",
+                "drop-new",
+                "drop-oldest",
+                "conflate",
+                "disconnect",
+            ],
+            "evict-lower",
+        ),
         "What a room message does when a send queue is full",
     ),
     Declaration::new(

@@ -71,15 +71,6 @@ impl From<&Range> for Bounds {
     }
 }
 
-/// The names of overflow policies.
-pub(crate) const OVERFLOW_POLICIES: &[&str] = &[
-    "evict-lower",
-    "drop-new",
-    "drop-oldest",
-    "conflate",
-    "disconnect",
-];
-
 /// Returns the overflow policy with this name.
 pub(crate) fn overflow_policy(word: &str) -> OverflowPolicy {
     match word {

@@ -66,7 +66,11 @@ fn all() -> Vec<Edges> {
         number("server.shutdown_timeout", Unit::Milliseconds, 0, 3_600_000),
         number("server.seed", Unit::Count, 0, u64::MAX),
         number("server.max_connections", Unit::Count, 1, u32::MAX.into()),
-        words("server.handler", &["rooms", "echo"], &["", "Rooms", "chat"]),
+        words(
+            "server.handler",
+            &["gateway", "rooms", "echo"],
+            &["", "Rooms", "chat"],
+        ),
         words("tasks.order", &["connection", "none"], &["", "any"]),
         words(
             "rooms.no_room_policy",

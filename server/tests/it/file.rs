@@ -121,7 +121,7 @@ fn an_error_about_a_type_names_the_right_one() {
         (
             "server.handler = [\"rooms\"]",
             "`[\"rooms\"]`",
-            "a string: rooms, echo",
+            "a string: gateway, rooms, echo",
         ),
     ];
     for (file, value, allowed) in cases {

@@ -13,7 +13,7 @@ use stentor_server::{Clock, EventLog, ServerCounters};
 const PAGE: &str = include_str!("../../../docs/operations.md");
 
 /// Lines without a rate limit: once per process, or once per signal or setting.
-const ONCE: [&str; 17] = [
+const ONCE: [&str; 19] = [
     "a listener has failed",
     "a part of the server has ended",
     "a shard has ended",
@@ -22,6 +22,8 @@ const ONCE: [&str; 17] = [
     "fewer connections than asked for…",
     "listening on",
     "log lines were dropped", // once a second at most
+    "no key for tokens: clients are refused until one is set",
+    "no key for tokens: open to everyone on this machine, for development only",
     "not listening",
     "server error",
     "shutdown complete",

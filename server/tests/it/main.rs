@@ -3,6 +3,7 @@
 mod admin;
 mod docs;
 mod edges;
+mod examples;
 mod file;
 mod log;
 mod log_lines;

@@ -81,7 +81,7 @@ fn the_defaults_are_those_of_the_core_and_the_help() {
     );
     assert_eq!(
         (settings.handler, settings.no_room_policy),
-        (HandlerKind::Rooms, stentor_gateway::NoRoomPolicy::Nothing)
+        (HandlerKind::Gateway, stentor_gateway::NoRoomPolicy::Nothing)
     );
     assert_eq!(
         (settings.log_level, settings.log_format),

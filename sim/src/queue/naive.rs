@@ -34,6 +34,7 @@ pub(super) struct NaiveFrame {
     born: u64,
     deadline: Option<u64>,
     key: Option<u64>,
+    stream: Option<u32>,
     /// How many of its bytes are out.
     pub(super) written: usize,
     /// Whether it has been offered to the write that is under way, and as
@@ -87,12 +88,18 @@ impl NaiveQueue {
 
     /// Queues a message with a frame of this length.
     pub fn push(&mut self, options: SendOptions, len: usize) -> Pushed {
+        self.push_in(None, options, len)
+    }
+
+    /// Queues a message of a stream.
+    pub fn push_in(&mut self, stream: Option<u32>, options: SendOptions, len: usize) -> Pushed {
         let (priority, ttl, key, overflow) = parts(options);
         let class = Class::Data(priority);
         let frame = NaiveFrame {
             born: self.now,
             deadline: ttl.map(|ttl| self.now + ttl.as_micros() as u64),
             key,
+            stream,
             ..self.frame(class, len)
         };
         let mut gone = Vec::new();
@@ -253,6 +260,16 @@ impl NaiveQueue {
         let mut gone: Vec<Ticket> = gone.map(|frame| frame.ticket).collect();
         gone.sort_unstable();
         self.waiting.retain(stays);
+        gone
+    }
+
+    /// Takes out what waits of a stream and is not offered, and says what, the oldest first.
+    pub fn discard_stream(&mut self, stream: u32) -> Vec<Ticket> {
+        let goes = |frame: &NaiveFrame| frame.stream == Some(stream) && frame.offered.is_none();
+        let gone = self.waiting.iter().filter(|frame| goes(frame));
+        let mut gone: Vec<Ticket> = gone.map(|frame| frame.ticket).collect();
+        gone.sort_unstable();
+        self.waiting.retain(|frame| !goes(frame));
         gone
     }
 
@@ -426,6 +443,7 @@ impl NaiveQueue {
             born: self.now,
             deadline: None,
             key: None,
+            stream: None,
             written: 0,
             offered: None,
             out_of_turn: false,

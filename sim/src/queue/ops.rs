@@ -16,6 +16,10 @@ pub enum QueueOp {
     Batch(u8, usize, usize),
     /// A frame that is not data.
     Control(Control, usize),
+    /// A message of a stream.
+    PushIn(u32, SendOptions, usize),
+    /// What waits of a stream is thrown away.
+    DiscardStream(u32),
     /// A push with so many bytes of payload, if a lane of three frames and a hundred bytes has room.
     PushAhead(usize),
     /// A write is prepared, of about so many bytes.
@@ -43,7 +47,7 @@ pub fn check(messages: u32, bytes: u32, (after, wait): (u16, u64), ops: &[QueueO
     naive.end_starvation(after, wait);
     let mut offered = Vec::new();
     let mut done = Vec::new();
-    let mut stream = SentStream::default();
+    let mut sent = SentStream::default();
     let mut next = 0;
     for &op in ops {
         match op {
@@ -51,9 +55,23 @@ pub fn check(messages: u32, bytes: u32, (after, wait): (u16, u64), ops: &[QueueO
                 let pushed = real.push(options, &payload(next, len));
                 assert_eq!(pushed, naive.push(options, frame_len(len)), "{op:?}");
                 for (ticket, _) in pushed.gone {
-                    stream.gone(&[ticket]);
+                    sent.gone(&[ticket]);
                 }
                 next += 1;
+            }
+            QueueOp::PushIn(stream, options, len) => {
+                let pushed = real.push_in(Some(stream), options, &payload(next, len));
+                let expected = naive.push_in(Some(stream), options, frame_len(len));
+                assert_eq!(pushed, expected, "{op:?}");
+                for (ticket, _) in pushed.gone {
+                    sent.gone(&[ticket]);
+                }
+                next += 1;
+            }
+            QueueOp::DiscardStream(of) => {
+                let gone = real.discard_stream(of);
+                assert_eq!(gone, naive.discard_stream(of), "{op:?}");
+                sent.gone(&gone);
             }
             QueueOp::Batch(priority, count, len) => {
                 let all: Vec<_> = (next..).map(|n| payload(n, len)).take(count).collect();
@@ -67,7 +85,7 @@ pub fn check(messages: u32, bytes: u32, (after, wait): (u16, u64), ops: &[QueueO
                     let pushed = real.push(priority, &payload(next, len));
                     assert_eq!(pushed, naive.push(priority.into(), frame_len(len)));
                     for (ticket, _) in pushed.gone {
-                        stream.gone(&[ticket]);
+                        sent.gone(&[ticket]);
                     }
                     next += 1;
                 }
@@ -75,7 +93,7 @@ pub fn check(messages: u32, bytes: u32, (after, wait): (u16, u64), ops: &[QueueO
             QueueOp::Control(control, len) => {
                 let replaced = real.push_control(control, &payload(next, len));
                 assert_eq!(replaced, naive.push_control(control, frame_len(len)));
-                stream.gone(replaced.as_slice());
+                sent.gone(replaced.as_slice());
                 next += 1;
             }
             QueueOp::PushAhead(len) => {
@@ -92,7 +110,7 @@ pub fn check(messages: u32, bytes: u32, (after, wait): (u16, u64), ops: &[QueueO
                 let expired = real.offer(batch, &mut offered);
                 let (expected, also_expired) = naive.offer(batch);
                 assert_eq!(expired, also_expired);
-                stream.gone(&expired);
+                sent.gone(&expired);
                 let seen = offered.iter().map(|o| (o.ticket, o.from as usize));
                 assert!(
                     seen.eq(expected.iter().copied()),
@@ -107,7 +125,7 @@ pub fn check(messages: u32, bytes: u32, (after, wait): (u16, u64), ops: &[QueueO
                 let n = bytes.len() * usize::from(part) / 255;
                 real.transmitted(n, &mut done);
                 assert_eq!(done, naive.transmitted(n), "{op:?}");
-                stream.written(&bytes[..n], &done);
+                sent.written(&bytes[..n], &done);
             }
             QueueOp::Pass(micros) => {
                 real.pass(micros.into());
@@ -116,16 +134,16 @@ pub fn check(messages: u32, bytes: u32, (after, wait): (u16, u64), ops: &[QueueO
             QueueOp::Expire => {
                 let expired = real.expire();
                 assert_eq!(expired, naive.expire());
-                stream.gone(&expired);
+                sent.gone(&expired);
             }
             QueueOp::Discard(keep_pinned) => {
                 let gone = real.discard(keep_pinned);
                 assert_eq!(gone, naive.discard(keep_pinned), "{op:?}");
                 if !keep_pinned {
                     // The rest of a frame that was partly out never comes.
-                    stream.rest.clear();
+                    sent.rest.clear();
                 }
-                stream.gone(&gone);
+                sent.gone(&gone);
                 offered.clear();
             }
         }

@@ -37,6 +37,9 @@ fn op() -> impl Strategy<Value = QueueOp> {
     let len = prop_oneof![8 => 0..40_usize, 2 => 100..140_usize, 1 => 0..40_000_usize];
     prop_oneof![
         12 => (options(), len).prop_map(|(options, len)| QueueOp::Push(options, len)),
+        4 => (0..2_u32, options(), 0..40_usize)
+            .prop_map(|(stream, options, len)| QueueOp::PushIn(stream, options, len)),
+        1 => (0..2_u32).prop_map(QueueOp::DiscardStream),
         4 => (0..4_u8, 2..6_usize, 0..40_usize)
             .prop_map(|(priority, count, len)| QueueOp::Batch(priority, count, len)),
         3 => (0..60_u16).prop_map(QueueOp::Pass),

@@ -1,4 +1,4 @@
-//! Properties of a frame besides its bytes: rank, time of publication, deadline and key.
+//! Properties of a frame besides its bytes: rank, time of publication, deadline, key and stream.
 
 use crate::delivery::frame::Rank;
 use crate::time::Timestamp;
@@ -13,6 +13,9 @@ pub(crate) struct FrameMeta {
     pub(crate) deadline: Option<Timestamp>,
     /// What it is news of: newer news may take its place.
     pub(crate) key: Option<Key>,
+    /// The number of the channel in whose stream it has a place. Where it does not reach a
+    /// connection, that is [noted](crate::delivery::Outbound::pop_lost).
+    pub(crate) stream: Option<u32>,
 }
 
 /// What a message is news of, wherever it is published.
@@ -32,6 +35,7 @@ impl From<Rank> for FrameMeta {
             born: Timestamp::ORIGIN,
             deadline: None,
             key: None,
+            stream: None,
         }
     }
 }

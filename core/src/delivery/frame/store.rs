@@ -259,7 +259,15 @@ impl Store {
         }
     }
 
-    /// Returns whether any frame has a deadline or a key.
+    /// Returns the number of the channel in whose stream the frame has a place.
+    pub(crate) fn stream(&self, id: FrameId) -> Option<u32> {
+        match *self.term(id)? {
+            Expiry::Of { stream, .. } => stream,
+            Expiry::Vacant(_) => None,
+        }
+    }
+
+    /// Returns whether any frame has a deadline, a key or a stream.
     pub(crate) fn has_terms(&self) -> bool {
         self.terms.occupied() > 0
     }
@@ -413,10 +421,19 @@ impl Store {
     }
 
     fn keep_term(&mut self, label: &FrameMeta) -> u32 {
-        let &FrameMeta { deadline, key, .. } = label;
-        if deadline.is_none() && key.is_none() {
+        let &FrameMeta {
+            deadline,
+            key,
+            stream,
+            ..
+        } = label;
+        if deadline.is_none() && key.is_none() && stream.is_none() {
             return NO_TERM;
         }
-        self.terms.insert(Expiry::Of { deadline, key })
+        self.terms.insert(Expiry::Of {
+            deadline,
+            key,
+            stream,
+        })
     }
 }

@@ -112,12 +112,17 @@ impl LoneQueue {
 
     /// Queues a message. It gets a ticket in any case.
     pub fn push(&mut self, options: impl Into<SendOptions>, payload: &[u8]) -> Pushed {
-        let options = options.into();
+        self.push_in(None, options.into(), payload)
+    }
+
+    /// Queues a message of a stream.
+    pub fn push_in(&mut self, stream: Option<u32>, options: SendOptions, payload: &[u8]) -> Pushed {
         let label = FrameMeta {
             rank: Rank::data(options.priority),
             born: self.now,
             deadline: options.ttl.map(|ttl| self.now.after(ttl)),
             key: options.key.map(|name| Key { scope: 1, name }),
+            stream,
         };
         let frame = self.encode(label, Opcode::Binary, payload);
         let arrival = Arrival {
@@ -273,6 +278,18 @@ impl LoneQueue {
         let mut gone = Vec::new();
         self.queue
             .discard(&mut self.nodes, &mut self.store, keep_pinned, |_, frame| {
+                gone.push(frame);
+            });
+        let mut gone = self.release_all(gone);
+        gone.sort_unstable();
+        gone
+    }
+
+    /// Takes out what waits of a stream and is not offered, and says what, the oldest first.
+    pub fn discard_stream(&mut self, stream: u32) -> Vec<Ticket> {
+        let mut gone = Vec::new();
+        self.queue
+            .discard_stream(&mut self.nodes, &mut self.store, stream, |_, frame| {
                 gone.push(frame);
             });
         let mut gone = self.release_all(gone);

@@ -6,6 +6,7 @@ mod admission;
 mod bands;
 mod lane;
 mod split;
+mod stream;
 
 use crate::delivery::frame::{FrameId, Rank, Store};
 use crate::delivery::queue::drop_reason::{DropReason, PushError};

@@ -125,6 +125,7 @@ impl SendOptions {
                 scope: scope(),
                 name,
             }),
+            stream: None,
         }
     }
 

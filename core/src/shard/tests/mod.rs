@@ -2,6 +2,7 @@
 //! much as a test wants.
 
 mod closing;
+mod discarded;
 mod pushes;
 
 use alloc::string::String;
@@ -86,8 +87,8 @@ const REASON: &str = "\
     \u{20ac}\u{20ac}\u{20ac}\u{20ac}\u{20ac}\u{20ac}\u{20ac}\u{20ac}\u{20ac}\u{20ac}";
 
 /// A client, and the shard that it is connected to.
-struct Pair {
-    shard: Shard<Obedient>,
+struct Pair<H: Handler = Obedient> {
+    shard: Shard<H>,
     id: ConnId,
     client: Client,
     is_full: bool,
@@ -102,7 +103,13 @@ struct Pair {
 impl Pair {
     /// Returns a connection that is open, with this number of a codec.
     fn new(config: &Config, codec: u8, offer: Option<Params>) -> Self {
-        let mut shard = Shard::new(ShardId(0), config, Obedient);
+        Self::with(Obedient, config, codec, offer)
+    }
+}
+
+impl<H: Handler> Pair<H> {
+    fn with(handler: H, config: &Config, codec: u8, offer: Option<Params>) -> Self {
+        let mut shard = Shard::new(ShardId(0), config, handler);
         let id = shard.accept(NOW, Admission::Normal);
         let uri = alloc::format!("ws://h/ws?{codec}");
         let mut request = ClientRequest::new(&Uri::parse(&uri).expect("an address"));

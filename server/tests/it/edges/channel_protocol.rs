@@ -131,6 +131,7 @@ pub(super) fn all() -> Vec<Edges> {
         words(
             option("overflow"),
             &[
+                "default",
                 "evict-lower",
                 "drop-new",
                 "drop-oldest",

@@ -1,6 +1,7 @@
 //! Channels with positions, history, presence and events, on one shard and on several.
 
 mod history;
+mod lost;
 mod presence;
 
 use std::sync::Arc;
@@ -27,7 +28,7 @@ const RETENTION: Retention = Retention {
 };
 
 /// Says in words what it is told. Commands are words as well: `sub C`, `position C`,
-/// `recover C EPOCH OFFSET`, `require C EPOCH OFFSET`, `present C USER`, `listen C USER`, `unsub C`,
+/// `recover C EPOCH OFFSET`, `require C EPOCH OFFSET`, `present C USER`, `alone C`, `listen C USER`, `unsub C`,
 /// `pub C TEXT`, `keep C TEXT`, `who C`, `kick C`, `count C`, `history C N`.
 struct Words;
 
@@ -104,6 +105,10 @@ impl Handler for Words {
                     let shown = subscription.presence(member(user)).announced(10).events();
                     ctx.subscribe_with(channel.as_bytes(), shown);
                 }
+                ["alone", channel] => {
+                    let shown = subscription.presence(member("one")).list_others();
+                    ctx.subscribe_with(channel.as_bytes(), shown);
+                }
                 ["unsub", channel] => {
                     ctx.unsubscribe(channel.as_bytes());
                     self.say(ctx, &format!("left {channel}"));
@@ -140,6 +145,10 @@ impl Handler for Words {
             format!("@{} {}", position.offset, position.epoch.as_str())
         });
         let missed = listed(&subscribed.publications);
+        let code = CloseCode::new(3504).expect("a code of an application");
+        for other in subscribed.others {
+            ctx.disconnect(other, code, "replaced");
+        }
         self.say(
             ctx,
             &match (subscribed.is_member, subscribed.recovered) {

@@ -1,5 +1,7 @@
+use stentor_core::testing::wire::Opcode;
+
 use super::Words;
-use crate::net::Net;
+use crate::net::{Net, masked};
 
 #[test]
 fn members_are_shown_until_they_leave_or_end() {
@@ -101,5 +103,23 @@ fn a_connection_closes_others_on_any_shard_with_a_reason() {
             assert_eq!(net.take(client), expected, "client {n}");
         }
         assert_eq!(net.ask(clients[2], "who c"), ["members ann"]);
+    }
+}
+
+#[test]
+fn of_connections_that_come_at_once_the_last_one_stays() {
+    for shards in 1..=3 {
+        let mut net: Net<Words> = Net::words(shards);
+        let clients: Vec<_> = (0..6).map(|n| net.open(n % usize::from(shards))).collect();
+        // The shards hear of one another only when all have asked.
+        for &client in &clients {
+            let bytes = &mut masked(Opcode::Text, b"alone c");
+            net.shards[client.shard().index()].handle_input(net.now, client, bytes);
+        }
+        net.settle();
+        let heard: Vec<_> = clients.iter().map(|&client| net.take(client)).collect();
+        let is_closed = |bytes: &Vec<u8>| bytes.ends_with(b"replaced");
+        assert_eq!(heard.iter().filter(|bytes| is_closed(bytes)).count(), 5);
+        assert_eq!(net.stats().channels.shown, 1);
     }
 }

@@ -6,7 +6,7 @@ use crate::delivery::frame::store::{FrameId, NO_BODY, NO_PART, NO_TERM, Record, 
 impl Store {
     /// Makes several frames one, in which the caller's reference to each of them
     /// goes up. `None`, and nothing done, where they do not stand side by side, or
-    /// one has a deadline, a key or memory of its own.
+    /// one has a deadline, a key, a stream or memory of its own.
     pub(crate) fn merge(&mut self, parts: &[FrameId]) -> Option<FrameId> {
         let (&[first, ..], messages) = (parts, u16::try_from(parts.len()).ok()?) else {
             return None;
@@ -47,7 +47,7 @@ impl Store {
         Some(self.enter(batch, 0))
     }
 
-    /// Returns whether all of a frame stands in a run, and it has no deadline or key.
+    /// Returns whether all of a frame stands in a run, and it has no deadline, key or stream.
     pub(crate) fn is_in_run(&self, id: FrameId) -> bool {
         let record = &self.records[id.0];
         record.body == NO_BODY && record.term == NO_TERM

@@ -1,5 +1,5 @@
 //! What the store keeps of each frame: its record, its payload if that is not in a run, and its
-//! deadline and key if it has any.
+//! deadline, key and stream if it has any.
 
 use alloc::vec::Vec;
 
@@ -22,7 +22,7 @@ pub(super) struct Record {
     pub(super) body: u32,
     pub(super) refs: u32,
     pub(super) born: PublishedAt,
-    /// Where its deadline and its key are, if it has any.
+    /// Where its deadline, its key and its stream are, if it has any.
     pub(super) term: u32,
     /// Of a batch the first part, of a part the one behind it; of a vacant place the next.
     pub(super) next: u32,
@@ -55,6 +55,7 @@ pub(super) enum Expiry {
     Of {
         deadline: Option<Timestamp>,
         key: Option<Key>,
+        stream: Option<u32>,
     },
     Vacant(u32),
 }

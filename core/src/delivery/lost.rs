@@ -1,0 +1,90 @@
+//! Publications of streams that do not reach a connection, and removal of what waits of a stream.
+
+#[cfg(test)]
+mod tests;
+
+use crate::delivery::Outbound;
+use crate::delivery::conn::Takes;
+use crate::delivery::frame::FrameId;
+
+impl Outbound {
+    /// Notes that something of a stream does not reach a connection. One that ends misses nothing.
+    pub(super) fn note_lost(&mut self, at: u32, stream: Option<u32>) {
+        if let Some(stream) = stream
+            && self.conns[at].takes == Takes::Messages
+        {
+            self.lost.insert((at, stream));
+        }
+    }
+
+    /// Removes and returns a connection that takes messages and has missed a publication of a
+    /// stream, and the number of the channel: it was refused, evicted, expired, conflated or shed, or
+    /// the codec could not express it. Each pair is returned once, however much was missed.
+    pub(crate) fn pop_lost(&mut self) -> Option<(u32, u32)> {
+        self.lost.pop_first()
+    }
+
+    /// Returns whether [`pop_lost`](Self::pop_lost) has any.
+    #[inline]
+    pub(crate) fn has_lost(&self) -> bool {
+        !self.lost.is_empty()
+    }
+
+    /// Forgets what a connection that ends has missed.
+    pub(super) fn forget_lost(&mut self, at: u32) {
+        while let Some(&pair) = self.lost.range((at, 0)..=(at, u32::MAX)).next() {
+            self.lost.remove(&pair);
+        }
+    }
+
+    /// Discards what waits for a connection of the stream of a channel. What is partly written, or
+    /// offered to the adapter, stays.
+    pub(crate) fn discard_channel(&mut self, at: u32, channel: u32) {
+        self.end_batch();
+        if !self.store.has_terms() {
+            return;
+        }
+        let Self {
+            conns,
+            nodes,
+            store,
+            counts,
+            drops,
+            ..
+        } = self;
+        let mut discarded = |frame_priority| {
+            counts.delivery.discarded += 1;
+            counts.priorities.of(frame_priority).discarded += 1;
+            drops.of(at).discarded += 1;
+        };
+        conns[at]
+            .queue
+            .discard_stream(nodes, store, channel, |store, frame| {
+                discarded(store.rank(frame).priority());
+                store.release(frame);
+            });
+        if self.replies.owner() == Some(at) {
+            self.discard_deferred(at, channel);
+        }
+        let queue = &self.conns[at].queue;
+        let half = &self.settings.half;
+        if queue.messages() <= half.messages && queue.bytes() <= half.bytes {
+            self.clear_pressure(at);
+        }
+    }
+
+    /// Discards what is to be queued behind the reply buffer, which belongs to the connection: as if
+    /// it had been queued.
+    fn discard_deferred(&mut self, at: u32, channel: u32) {
+        let is_of = |&mut (frame, _): &mut (FrameId, _)| self.store.stream(frame) == Some(channel);
+        let gone: alloc::vec::Vec<_> = self.deferred.extract_if(.., is_of).collect();
+        for (frame, _) in gone {
+            let priority = self.store.rank(frame).priority();
+            self.counts.delivery.queued += 1;
+            self.counts.delivery.discarded += 1;
+            self.counts.priorities.of(priority).discarded += 1;
+            self.drops.of(at).discarded += 1;
+            self.store.release(frame);
+        }
+    }
+}
