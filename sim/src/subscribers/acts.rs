@@ -125,7 +125,11 @@ impl World {
                     2 => {
                         let newest = self.ledger.newest(channel);
                         newest.map(|(epoch, top)| {
-                            let epoch = if rng.percent(20) { String::new() } else { epoch };
+                            let epoch = if rng.percent(20) {
+                                String::new()
+                            } else {
+                                epoch
+                            };
                             (epoch, rng.up_to(top + 2))
                         })
                     }
@@ -328,7 +332,12 @@ impl World {
     }
 
     /// Returns a question about the presence of a channel.
-    pub(super) fn who_is_there(&mut self, conn: usize, channel: &str, counts: bool) -> ProtoCommand {
+    pub(super) fn who_is_there(
+        &mut self,
+        conn: usize,
+        channel: &str,
+        counts: bool,
+    ) -> ProtoCommand {
         let has_presence = self.rules(channel).options.presence;
         let errors = if has_presence { Vec::new() } else { vec![108] };
         let asked = match counts {
@@ -436,9 +445,18 @@ impl World {
             false => (pick(rng, &expiring).clone(), vec![103], false),
         };
         let until = now + 3 + rng.up_to(10);
-        let token = TokenBuilder::new().user(&user).channel(&channel).expires_at(until);
+        let token = TokenBuilder::new()
+            .user(&user)
+            .channel(&channel)
+            .expires_at(until);
         let token = sign(&token, SECRET);
-        let id = self.ask(conn, Asked::SubRefresh(Some(until)), &channel, errors, must_fail);
+        let id = self.ask(
+            conn,
+            Asked::SubRefresh(Some(until)),
+            &channel,
+            errors,
+            must_fail,
+        );
         commands.push(ProtoCommand {
             id,
             sub_refresh: Some(ProtoSubRefresh {

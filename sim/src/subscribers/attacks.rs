@@ -53,41 +53,79 @@ pub(super) fn attack(world: &mut World, conn: usize, rng: &mut Rng) {
         0 => (3501, b"\x05garbage".to_vec()),
         1 => (3501, Vec::new()),
         2 => (3501, raw(speech, &empty)),
-        3 => (3501, raw(speech, &ProtoCommand {
-            connect: Some(ProtoConnect::default()),
-            ..empty
-        })),
+        3 => (
+            3501,
+            raw(
+                speech,
+                &ProtoCommand {
+                    connect: Some(ProtoConnect::default()),
+                    ..empty
+                },
+            ),
+        ),
         4 => {
             // A pong to nothing; to a ping that waits for one, the second is one.
             let pong = ProtoCommand::default();
             (3501, speech.encode(&[pong.clone(), pong.clone(), pong]))
         }
-        5 => (3501, raw(speech, &ProtoCommand {
-            rpc: Some(ping_rpc()),
-            send: Some(ProtoSend::default()),
-            ..empty
-        })),
-        6 => (3508, raw(speech, &ProtoCommand {
-            send: Some(ProtoSend { data: b"1".to_vec() }),
-            ..ProtoCommand::default()
-        })),
-        7 => (3501, raw(speech, &ProtoCommand {
-            ping: Some(ProtoEmpty {}),
-            ..empty
-        })),
+        5 => (
+            3501,
+            raw(
+                speech,
+                &ProtoCommand {
+                    rpc: Some(ping_rpc()),
+                    send: Some(ProtoSend::default()),
+                    ..empty
+                },
+            ),
+        ),
+        6 => (
+            3508,
+            raw(
+                speech,
+                &ProtoCommand {
+                    send: Some(ProtoSend {
+                        data: b"1".to_vec(),
+                    }),
+                    ..ProtoCommand::default()
+                },
+            ),
+        ),
+        7 => (
+            3501,
+            raw(
+                speech,
+                &ProtoCommand {
+                    ping: Some(ProtoEmpty {}),
+                    ..empty
+                },
+            ),
+        ),
         8 => (1009, vec![b' '; 65_537 + rng.below(30_000)]),
-        9 => (3501, raw(speech, &ProtoCommand {
-            subscribe: Some(ProtoSubscribe::default()),
-            ..empty
-        })),
-        10 => (3501, raw(speech, &ProtoCommand {
-            subscribe: Some(ProtoSubscribe {
-                channel: world.setup.channels[0].name.clone(),
-                delta: "other".to_owned(),
-                ..ProtoSubscribe::default()
-            }),
-            ..empty
-        })),
+        9 => (
+            3501,
+            raw(
+                speech,
+                &ProtoCommand {
+                    subscribe: Some(ProtoSubscribe::default()),
+                    ..empty
+                },
+            ),
+        ),
+        10 if world.conns[conn].subs.is_empty() => (
+            3501,
+            raw(
+                speech,
+                &ProtoCommand {
+                    subscribe: Some(ProtoSubscribe {
+                        channel: "plain:other".to_owned(),
+                        delta: "other".to_owned(),
+                        ..ProtoSubscribe::default()
+                    }),
+                    ..empty
+                },
+            ),
+        ),
         11 => {
             let mut filter = ProtoFilter::default();
             for _ in 0..200 {
@@ -97,14 +135,20 @@ pub(super) fn attack(world: &mut World, conn: usize, rng: &mut Rng) {
                     ..ProtoFilter::default()
                 };
             }
-            (3501, raw(speech, &ProtoCommand {
-                subscribe: Some(ProtoSubscribe {
-                    channel: "plain:0".to_owned(),
-                    tf: Some(filter),
-                    ..ProtoSubscribe::default()
-                }),
-                ..empty
-            }))
+            (
+                3501,
+                raw(
+                    speech,
+                    &ProtoCommand {
+                        subscribe: Some(ProtoSubscribe {
+                            channel: "plain:0".to_owned(),
+                            tf: Some(filter),
+                            ..ProtoSubscribe::default()
+                        }),
+                        ..empty
+                    },
+                ),
+            )
         }
         12 => return flood(world, conn),
         13 => return errors(world, conn),
@@ -123,7 +167,11 @@ pub(super) fn attack(world: &mut World, conn: usize, rng: &mut Rng) {
 fn raw(speech: Speech, command: &ProtoCommand) -> Vec<u8> {
     match speech {
         Speech::Protobuf => command.encode_length_delimited_to_vec(),
-        _ => command.to_json().expect("payloads are JSON").to_string().into_bytes(),
+        _ => command
+            .to_json()
+            .expect("payloads are JSON")
+            .to_string()
+            .into_bytes(),
     }
 }
 

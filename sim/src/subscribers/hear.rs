@@ -4,7 +4,9 @@ use super::connection::{Asked, Pending, Stage, SubState, SubscribeAsked};
 use super::quiet::View;
 use super::wire::Speech;
 use super::world::World;
-use crate::client_protocol::{ProtoClientInfo, ProtoCommand, ProtoConnectResult, ProtoError, ProtoReply};
+use crate::client_protocol::{
+    ProtoClientInfo, ProtoCommand, ProtoConnectResult, ProtoError, ProtoReply,
+};
 use crate::simulator::{Incoming, Rng};
 
 impl World {
@@ -75,7 +77,10 @@ impl World {
         if code == 3005 && state.must_close != Some(3005) {
             let expires = state.expires.expect("only who expires");
             let by = expires + settings.expired_close_delay.as_secs();
-            assert!(unix >= by, "conn {conn} expires at {by} and is closed at {unix}");
+            assert!(
+                unix >= by,
+                "conn {conn} expires at {by} and is closed at {unix}"
+            );
         }
         self.coverage.note(format!("closed {code}"));
         self.leave(conn, Stage::Closed);
@@ -90,7 +95,8 @@ impl World {
             return;
         }
         let pending = self.conns[conn].pending.remove(&reply.id);
-        let pending = pending.unwrap_or_else(|| panic!("conn {conn}: a reply to nothing: {reply:?}"));
+        let pending =
+            pending.unwrap_or_else(|| panic!("conn {conn}: a reply to nothing: {reply:?}"));
         if let Some(error) = &reply.error {
             return self.take_error(conn, &pending, error);
         }
@@ -123,7 +129,11 @@ impl World {
             pending.asked,
             pending.errors
         );
-        assert_eq!(error.temporary, matches!(code, 100 | 111 | 113), "{error:?}");
+        assert_eq!(
+            error.temporary,
+            matches!(code, 100 | 111 | 113),
+            "{error:?}"
+        );
         self.coverage.note(format!("error {code}"));
         self.conns[conn].errors += 1;
         match &pending.asked {
@@ -133,7 +143,9 @@ impl World {
                     self.check_rejection(channel, asked, pending);
                 }
                 let subs = &mut self.conns[conn].subs;
-                let is_asked = subs.get(channel).is_some_and(|sub| sub.state == SubState::Asked);
+                let is_asked = subs
+                    .get(channel)
+                    .is_some_and(|sub| sub.state == SubState::Asked);
                 if code != 105 && is_asked {
                     subs.remove(channel);
                 }
@@ -173,7 +185,9 @@ impl World {
                 self.take_subscription(conn, &channel, &asked, result, (sent, floor), false);
             }
             Asked::Unsubscribe => {
-                rest.unsubscribe.take().expect("the result of an unsubscribe");
+                rest.unsubscribe
+                    .take()
+                    .expect("the result of an unsubscribe");
                 let subs = &mut self.conns[conn].subs;
                 if let Some(sub) = subs.get_mut(&channel)
                     && sub.state == SubState::Leaving
@@ -200,7 +214,10 @@ impl World {
                 }
             }
             Asked::PresenceStats => {
-                let result = rest.presence_stats.take().expect("the result of presence stats");
+                let result = rest
+                    .presence_stats
+                    .take()
+                    .expect("the result of presence stats");
                 if self.is_viewing {
                     self.views
                         .push(View::Stats(channel, result.num_clients, result.num_users));
@@ -226,7 +243,10 @@ impl World {
                 self.coverage.note("refreshed");
             }
             Asked::SubRefresh(until) => {
-                let result = rest.sub_refresh.take().expect("the result of a sub_refresh");
+                let result = rest
+                    .sub_refresh
+                    .take()
+                    .expect("the result of a sub_refresh");
                 self.check_expiry(conn, until, result.expires, result.ttl, sent);
                 if let Some(sub) = self.conns[conn].subs.get_mut(&channel) {
                     sub.expires = until;
@@ -234,7 +254,11 @@ impl World {
                 self.coverage.note("subscription refreshed");
             }
         }
-        assert_eq!(rest, ProtoReply::default(), "conn {conn}: {reply:?} has more");
+        assert_eq!(
+            rest,
+            ProtoReply::default(),
+            "conn {conn}: {reply:?} has more"
+        );
     }
 
     /// A subscription waits for its answer that was asked for behind the end of another.
@@ -270,7 +294,10 @@ impl World {
             Some(other) => {
                 assert_eq!(info.user, other.user, "conn {conn}: {info:?} in {channel}");
                 let conn_info = String::from_utf8_lossy(&info.conn_info);
-                assert_eq!(conn_info, other.conn_info, "conn {conn}: {info:?} in {channel}");
+                assert_eq!(
+                    conn_info, other.conn_info,
+                    "conn {conn}: {info:?} in {channel}"
+                );
             }
             // One of the seed protocol, or whose answer to `connect` is not read yet.
             None => assert!(

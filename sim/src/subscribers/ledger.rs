@@ -89,7 +89,10 @@ impl Kept {
 /// Returns the number of the publication with this payload.
 pub(super) fn number_of(payload: &[u8]) -> Option<usize> {
     let digits = payload.iter().skip_while(|byte| !byte.is_ascii_digit());
-    let digits: Vec<u8> = digits.take_while(|byte| byte.is_ascii_digit()).copied().collect();
+    let digits: Vec<u8> = digits
+        .take_while(|byte| byte.is_ascii_digit())
+        .copied()
+        .collect();
     String::from_utf8(digits).ok()?.parse().ok()
 }
 
@@ -124,7 +127,10 @@ impl Ledger {
         let n = number_of(payload).filter(|&n| n < self.said.len());
         let n = n.unwrap_or_else(|| panic!("{channel}: nobody has sent {payload:?}"));
         let said = &self.said[n];
-        assert_eq!(said.channel, channel, "publication {n} is of another channel");
+        assert_eq!(
+            said.channel, channel,
+            "publication {n} is of another channel"
+        );
         n
     }
 
@@ -171,7 +177,10 @@ impl Ledger {
             this.dead_after
         );
         if let Some((_, least)) = floor.filter(|(known, _)| known == epoch) {
-            assert!(top >= *least, "{channel}: newest is {top}, and was {least} before");
+            assert!(
+                top >= *least,
+                "{channel}: newest is {top}, and was {least} before"
+            );
         }
         this.last_sent = this.last_sent.max(sent);
         this.top = this.top.max(top);
@@ -201,12 +210,22 @@ impl Ledger {
     ///
     /// # Panics
     /// If it has another, or another has the place.
-    pub(super) fn place(&mut self, channel: &str, (epoch, offset): (&str, u64), n: usize, heard: u64) {
+    pub(super) fn place(
+        &mut self,
+        channel: &str,
+        (epoch, offset): (&str, u64),
+        n: usize,
+        heard: u64,
+    ) {
         let at = self.stream(channel, epoch, heard);
         let streams = self.channels.get_mut(channel).expect("it was just found");
         let said = &mut self.said[n];
         let place = *said.place.get_or_insert((at, offset));
-        assert_eq!(place, (at, offset), "{channel}: the place of publication {n}");
+        assert_eq!(
+            place,
+            (at, offset),
+            "{channel}: the place of publication {n}"
+        );
         let stream = &mut streams[at];
         stream.top = stream.top.max(offset);
         stream.last_sent = stream.last_sent.max(said.sent);
@@ -222,7 +241,9 @@ impl Ledger {
     /// Returns the stream that is not known to be over, with its newest offset.
     pub(super) fn newest(&self, channel: &str) -> Option<(String, u64)> {
         let streams = self.channels.get(channel)?;
-        let alive = streams.iter().filter(|stream| stream.dead_after == u64::MAX);
+        let alive = streams
+            .iter()
+            .filter(|stream| stream.dead_after == u64::MAX);
         let newest = alive.max_by_key(|stream| stream.last_sent)?;
         Some((newest.epoch.clone(), newest.top))
     }
@@ -294,7 +315,10 @@ impl Ledger {
         let mut streams = streams.filter(|stream| stream.epoch == epoch);
         let entries = streams.next().map_or(&none, |stream| &stream.entries);
         // Appended in order: not before those before it, and not after those behind it.
-        let known: Vec<(u64, Entry)> = entries.range(..=top).map(|(&at, &entry)| (at, entry)).collect();
+        let known: Vec<(u64, Entry)> = entries
+            .range(..=top)
+            .map(|(&at, &entry)| (at, entry))
+            .collect();
         let mut bounds: Vec<(u64, u64, u64)> = Vec::new();
         let mut earliest = 0;
         for (offset, entry) in &known {

@@ -88,7 +88,9 @@ pub fn shrink(
         let (mut from, mut is_shorter) = (0, false);
         while from < best.steps.len() && go_on() {
             let mut shorter = best.clone();
-            shorter.steps.drain(from..(from + size).min(best.steps.len()));
+            shorter
+                .steps
+                .drain(from..(from + size).min(best.steps.len()));
             match run(&shorter) {
                 Err(failure) if words(&failure) == words(&why) => {
                     (best, why, is_shorter) = (shorter, failure, true);

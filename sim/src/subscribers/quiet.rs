@@ -36,7 +36,10 @@ impl World {
         let open: Vec<usize> = (0..self.conns.len())
             .filter(|&conn| self.conns[conn].is_open())
             .collect();
-        let readers: Vec<_> = open.iter().map(|&conn| self.sim.client(conn).reader).collect();
+        let readers: Vec<_> = open
+            .iter()
+            .map(|&conn| self.sim.client(conn).reader)
+            .collect();
         for &conn in &open {
             self.sim.client_mut(conn).reader = ReadPattern::Eager;
         }
@@ -140,8 +143,14 @@ impl World {
         let mut members = Members::default();
         for (conn, state) in self.conns.iter().enumerate() {
             let is_member = match state.speech {
-                Speech::Seed => state.room.as_ref().is_some_and(|sub| sub.channel == channel),
-                _ => state.subs.get(channel).is_some_and(|sub| sub.state == SubState::Live),
+                Speech::Seed => state
+                    .room
+                    .as_ref()
+                    .is_some_and(|sub| sub.channel == channel),
+                _ => state
+                    .subs
+                    .get(channel)
+                    .is_some_and(|sub| sub.state == SubState::Live),
             };
             if state.is_connected() {
                 match state.speech {
@@ -173,7 +182,10 @@ impl World {
             self.coverage.note("presence: several");
         }
         for client in &members.clients {
-            assert!(presence.contains_key(client), "{client} is in {channel}: {presence:?}");
+            assert!(
+                presence.contains_key(client),
+                "{client} is in {channel}: {presence:?}"
+            );
         }
         let mut unknown = 0;
         for (client, info) in presence {
@@ -205,7 +217,8 @@ impl World {
                 continue;
             }
             let came = sub.came;
-            let came = came.unwrap_or_else(|| panic!("conn {conn} has not heard that it came to {channel}"));
+            let came = came
+                .unwrap_or_else(|| panic!("conn {conn} has not heard that it came to {channel}"));
             for (client, &is_there) in &sub.others {
                 assert_eq!(
                     presence.contains_key(client),

@@ -21,7 +21,11 @@ pub(super) fn reply_from_json(text: &str) -> ProtoReply {
         serde_json::from_str(text).unwrap_or_else(|error| panic!("a reply: {error}: {text}"));
     let reply = reply(&Object::of(&value));
     let again = reply.to_json();
-    assert_eq!(again.as_ref(), Some(&value), "a reply and what is known of it");
+    assert_eq!(
+        again.as_ref(),
+        Some(&value),
+        "a reply and what is known of it"
+    );
     reply
 }
 
@@ -34,16 +38,24 @@ impl<'v> Object<'v> {
     }
 
     fn text(&self, name: &str) -> String {
-        let text = self.0.get(name).map(|value| value.as_str().expect("a text"));
+        let text = self
+            .0
+            .get(name)
+            .map(|value| value.as_str().expect("a text"));
         text.unwrap_or_default().to_owned()
     }
 
     fn is(&self, name: &str) -> bool {
-        self.0.get(name).is_some_and(|value| value == &Value::Bool(true))
+        self.0
+            .get(name)
+            .is_some_and(|value| value == &Value::Bool(true))
     }
 
     fn number(&self, name: &str) -> u64 {
-        let number = self.0.get(name).map(|value| value.as_u64().expect("a number"));
+        let number = self
+            .0
+            .get(name)
+            .map(|value| value.as_u64().expect("a number"));
         number.unwrap_or_default()
     }
 
@@ -52,7 +64,10 @@ impl<'v> Object<'v> {
     }
 
     fn payload(&self, name: &str) -> Vec<u8> {
-        self.0.get(name).map(|value| value.to_string().into_bytes()).unwrap_or_default()
+        self.0
+            .get(name)
+            .map(|value| value.to_string().into_bytes())
+            .unwrap_or_default()
     }
 
     fn inner<T>(&self, name: &str, read: impl FnOnce(&Object<'_>) -> T) -> Option<T> {
@@ -60,15 +75,23 @@ impl<'v> Object<'v> {
     }
 
     fn list<T>(&self, name: &str, read: impl Fn(&Object<'_>) -> T) -> Vec<T> {
-        let items = self.0.get(name).map(|value| value.as_array().expect("an array"));
+        let items = self
+            .0
+            .get(name)
+            .map(|value| value.as_array().expect("an array"));
         let items = items.into_iter().flatten();
         items.map(|value| read(&Object::of(value))).collect()
     }
 
     fn map<T>(&self, name: &str, read: impl Fn(&Object<'_>) -> T) -> BTreeMap<String, T> {
-        let members = self.0.get(name).map(|value| value.as_object().expect("an object"));
+        let members = self
+            .0
+            .get(name)
+            .map(|value| value.as_object().expect("an object"));
         let members = members.into_iter().flatten();
-        members.map(|(key, value)| (key.clone(), read(&Object::of(value)))).collect()
+        members
+            .map(|(key, value)| (key.clone(), read(&Object::of(value))))
+            .collect()
     }
 }
 

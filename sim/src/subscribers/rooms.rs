@@ -27,7 +27,10 @@ impl World {
         if self.rules(&channel).needs_token() {
             return;
         }
-        let is_there = self.conns[conn].room.as_ref().is_some_and(|sub| sub.channel == channel);
+        let is_there = self.conns[conn]
+            .room
+            .as_ref()
+            .is_some_and(|sub| sub.channel == channel);
         if !is_there {
             let asked_at = self.now();
             self.conns[conn].room = Some(Sub {
@@ -48,7 +51,10 @@ impl World {
                 self.say(conn, "leave:");
             }
             Act::Publish | Act::Burst => {
-                let Some(channel) = self.conns[conn].room.as_ref().map(|sub| sub.channel.clone())
+                let Some(channel) = self.conns[conn]
+                    .room
+                    .as_ref()
+                    .map(|sub| sub.channel.clone())
                 else {
                     return;
                 };
@@ -75,7 +81,11 @@ impl World {
         let text_only = core::str::from_utf8(text).expect("clients send text");
         if let Some(room) = text_only.strip_prefix("joined:") {
             if let Some(sub) = &mut self.conns[conn].room {
-                let is_this = sub.channel == room || sub.channel.split_once(':').is_some_and(|(_, name)| name == room);
+                let is_this = sub.channel == room
+                    || sub
+                        .channel
+                        .split_once(':')
+                        .is_some_and(|(_, name)| name == room);
                 // An earlier answer is of an earlier membership.
                 if is_this && sub.state == SubState::Asked {
                     (sub.state, sub.since) = (SubState::Live, now);
@@ -89,7 +99,10 @@ impl World {
         let n = super::ledger::number_of(text).filter(|&n| n < self.ledger.said.len());
         let n = n.unwrap_or_else(|| panic!("conn {conn}: nobody has said {text_only}"));
         let said = &self.ledger.said[n];
-        assert_eq!(said.payload, text, "conn {conn}: publication {n} has changed");
+        assert_eq!(
+            said.payload, text,
+            "conn {conn}: publication {n} has changed"
+        );
         assert!(
             self.conns[conn].rooms_asked.contains(&said.channel),
             "conn {conn} hears {n} of {}, and was never there",

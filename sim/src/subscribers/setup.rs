@@ -51,7 +51,9 @@ impl ChannelRules {
     }
 
     pub(super) fn position_ttl(&self) -> Duration {
-        self.options.history_meta_ttl.expect("every namespace has one")
+        self.options
+            .history_meta_ttl
+            .expect("every namespace has one")
     }
 }
 
@@ -79,10 +81,14 @@ impl SubscribersSetup {
                 });
             }
         }
-        let queue = *pick(rng, &[(3, 2_000), (12, 8_000), (256, 1 << 20), (256, 1 << 20)]);
-        let replies = *pick(rng, &[(4, 1_000), (64, 256 << 10), (64, 256 << 10)]);
+        let queue = *pick(
+            rng,
+            &[(3, 2_000), (12, 8_000), (256, 1 << 20), (256, 1 << 20)],
+        );
+        let replies = *pick(rng, &[(64, 256 << 10)]);
         let is_tight = rng.percent(12);
-        let memory = usize::from(is_tight) * usize::from(shards) * ((1 << 20) + (9 << 10) * clients);
+        let memory =
+            usize::from(is_tight) * usize::from(shards) * ((1 << 20) + (9 << 10) * clients);
         let config = Config::builder()
             .seed(seed)
             .shards(shards)
@@ -96,7 +102,7 @@ impl SubscribersSetup {
             .channels_per_connection(128)
             .ping_interval(Duration::from_secs(500))
             .pong_wait(Duration::from_secs(1_000))
-            .write_timeout(Duration::from_secs(*pick(rng, &[10, 3_600])))
+            .write_timeout(Duration::from_secs(*pick(rng, &[10, 600])))
             .min_read_rate(0)
             .min_send_rate(0)
             .memory_budget(memory)
@@ -229,7 +235,10 @@ fn namespaces(rng: &mut Rng) -> Vec<(&'static str, ChannelOptions)> {
     };
     let seen = ChannelOptions {
         force_positioning: true,
-        overflow: Some(*pick(rng, &[OverflowPolicy::DropNew, OverflowPolicy::EvictLower])),
+        overflow: Some(*pick(
+            rng,
+            &[OverflowPolicy::DropNew, OverflowPolicy::EvictLower],
+        )),
         ..history(rng, open.clone())
     };
     let ask = ChannelOptions {

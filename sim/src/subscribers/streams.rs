@@ -29,10 +29,17 @@ impl World {
             let value = serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text));
             serde_json::from_slice::<serde_json::Value>(&publication.data).ok() == Some(value)
         };
-        assert!(is_same, "conn {conn}: publication {n} has changed: {publication:?}");
+        assert!(
+            is_same,
+            "conn {conn}: publication {n} has changed: {publication:?}"
+        );
         let by = &self.conns[said.by];
         let is_seed = by.speech == Speech::Seed;
-        assert_eq!(publication.info.is_none(), is_seed, "conn {conn}: {publication:?}");
+        assert_eq!(
+            publication.info.is_none(),
+            is_seed,
+            "conn {conn}: {publication:?}"
+        );
         if let Some(info) = &publication.info {
             assert_eq!(info.client, by.client, "conn {conn}: who has published {n}");
             assert_eq!(info.user, by.user, "conn {conn}: who has published {n}");
@@ -93,13 +100,18 @@ impl World {
             let top = self.check_position(conn, &rules, since.as_ref(), &result, &at, &what);
             Some((result.epoch.clone(), top))
         } else {
-            assert!(result.epoch.is_empty() && result.publications.is_empty(), "{what}");
+            assert!(
+                result.epoch.is_empty() && result.publications.is_empty(),
+                "{what}"
+            );
             assert!(!result.recovered && result.offset == 0, "{what}");
             None
         };
         if let Some(position) = &position {
             let who = self.conns[conn].who;
-            self.people[who].known.insert(channel.to_owned(), position.clone());
+            self.people[who]
+                .known
+                .insert(channel.to_owned(), position.clone());
         }
         let now = self.now();
         if self.conns[conn].subs.get(channel).is_none() {
@@ -111,14 +123,16 @@ impl World {
             .iter()
             .filter_map(|one| super::ledger::number_of(&one.data))
             .collect();
-        let sub = self.conns[conn].subs.get_mut(channel).expect("it was asked for");
+        let sub = self.conns[conn]
+            .subs
+            .get_mut(channel)
+            .expect("it was asked for");
         assert_eq!(sub.state, SubState::Asked, "{what}");
         sub.state = SubState::Live;
         (sub.position, sub.since, sub.expires) = (position, now, asked.expires);
         sub.heard.extend(heard);
         let options = &rules.options;
-        sub.gets_events =
-            options.join_leave && (options.force_push_join_leave || asked.join_leave);
+        sub.gets_events = options.join_leave && (options.force_push_join_leave || asked.join_leave);
         sub.is_server_side = is_server_side;
     }
 
@@ -144,7 +158,8 @@ impl World {
             self.coverage.note("empty stream");
         }
         let before = self.ledger.epochs_of(channel);
-        self.ledger.witness(rules, (epoch, top), (*sent, now), floor.as_ref());
+        self.ledger
+            .witness(rules, (epoch, top), (*sent, now), floor.as_ref());
         if before > 0 && self.ledger.epochs_of(channel) > before {
             self.coverage.note("new epoch");
         }
@@ -152,7 +167,9 @@ impl World {
             assert!(!result.recovered && offsets.is_empty(), "{what}");
             return top;
         };
-        let kept = self.ledger.kept(&self.setup, rules, (epoch, top), (*sent, now));
+        let kept = self
+            .ledger
+            .kept(&self.setup, rules, (epoch, top), (*sent, now));
         let is_same = since_epoch.is_empty() || since_epoch == epoch;
         if rules.is_cache() {
             let has_it = since_epoch == epoch && *offset == top;
@@ -218,11 +235,16 @@ impl World {
         let unheard = self.ledger.unplaced(channel, now);
         let limit = u64::from(self.setup.settings.client.recovery_max_publication_limit);
         let is_possible = |top: u64| {
-            let kept = self.ledger.kept(&self.setup, rules, (epoch, top), (pending.sent, now));
+            let kept = self
+                .ledger
+                .kept(&self.setup, rules, (epoch, top), (pending.sent, now));
             *offset > top || top - *offset > limit || kept.may_lack(*offset)
         };
         let may_fail = (*top..=newest).any(is_possible) || unheard > 0;
-        assert!(may_fail, "{channel}: {asked:?} is refused at {epoch} {top} to {newest}");
+        assert!(
+            may_fail,
+            "{channel}: {asked:?} is refused at {epoch} {top} to {newest}"
+        );
     }
 
     /// Returns whether the stream that is known may be over by now.
@@ -248,16 +270,21 @@ impl World {
         }
         let offsets = self.check_list(conn, channel, epoch, &result.publications);
         let before = self.ledger.epochs_of(channel);
-        self.ledger.witness(&rules, (epoch, top), (sent, now), floor.as_ref());
+        self.ledger
+            .witness(&rules, (epoch, top), (sent, now), floor.as_ref());
         if before > 0 && self.ledger.epochs_of(channel) > before {
             self.coverage.note("new epoch");
         }
-        let kept = self.ledger.kept(&self.setup, &rules, (epoch, top), (sent, now));
+        let kept = self
+            .ledger
+            .kept(&self.setup, &rules, (epoch, top), (sent, now));
         let most = self.setup.settings.client.history_max_publication_limit;
         let limit = u32::try_from(limit).unwrap_or(most).min(most) as usize;
         let page = |base: u64| -> Vec<u64> {
             if reverse {
-                let end = since.as_ref().map_or(top, |(_, offset)| (offset - 1).min(top));
+                let end = since
+                    .as_ref()
+                    .map_or(top, |(_, offset)| (offset - 1).min(top));
                 (base + 1..=end).rev().take(limit).collect()
             } else {
                 let first = since.as_ref().map_or(base, |(_, offset)| base.max(*offset));

@@ -28,6 +28,8 @@ pub(super) struct World {
     /// Answers of the seed protocol and replies, as they come.
     pub(super) views: Vec<super::quiet::View>,
     pub(super) is_viewing: bool,
+    /// Bytes that were charged to the memory budget at first.
+    pub(super) charged: u64,
     traces: bool,
 }
 
@@ -40,14 +42,19 @@ impl World {
         let mut sim = Sim::new(setup.network, &setup.config, 1, 8, work, handler);
         sim.audit_every(setup.audit_every);
         sim.set_wall_clock(Duration::from_secs(UNIX));
-        let people = setup.clients.iter().enumerate().map(|(who, &speech)| Person {
-            speech,
-            user: format!("u{}", who % 9),
-            conn: None,
-            known: BTreeMap::new(),
-        });
+        let people = setup
+            .clients
+            .iter()
+            .enumerate()
+            .map(|(who, &speech)| Person {
+                speech,
+                user: format!("u{}", who % 9),
+                conn: None,
+                known: BTreeMap::new(),
+            });
         let people = people.collect();
         Self {
+            charged: sim.stats().links.charged_bytes,
             sim,
             setup,
             ledger: Ledger::default(),
@@ -167,10 +174,28 @@ impl World {
             let who = self.conns[conn].who;
             let shard = self.sim.id_of(conn).shard().0;
             let text = match self.conns[conn].speech {
+                Speech::Protobuf if what == ">" => {
+                    format!(
+                        "{:?}",
+                        crate::client_protocol::decode_protobuf(message)
+                            .iter()
+                            .map(|command| {
+                                command
+                                    .as_ref()
+                                    .map(|command| command.to_json().map(|json| json.to_string()))
+                            })
+                            .collect::<Vec<_>>()
+                    )
+                }
                 Speech::Protobuf if what == "<" => {
-                    format!("{:?}", Speech::Protobuf.decode(message).iter().map(|reply| {
-                        reply.to_json().map(|json| json.to_string())
-                    }).collect::<Vec<_>>())
+                    format!(
+                        "{:?}",
+                        Speech::Protobuf
+                            .decode(message)
+                            .iter()
+                            .map(|reply| { reply.to_json().map(|json| json.to_string()) })
+                            .collect::<Vec<_>>()
+                    )
                 }
                 _ => String::from_utf8_lossy(message).into_owned(),
             };
