@@ -66,25 +66,28 @@ impl Gateway {
     fn call<R>(
         &mut self,
         ctx: &mut Context<'_, Self>,
-        room: impl FnOnce(&Rooms, &mut NamespaceRooms<'_>, &mut Context<'_, Self, ()>) -> R,
+        room: impl FnOnce(&Rooms, &NamespaceRooms<'_>, &mut Context<'_, Self, ()>) -> R,
         client: impl FnOnce(SessionCall<'_, '_>) -> R,
     ) -> R {
         let (state, mut ctx) = ctx.split();
         let settings = &*self.settings;
         match &mut state.0 {
             Protocol::Room { client } => {
-                let mut rooms = NamespaceRooms {
+                let rooms = NamespaceRooms {
                     settings,
                     client: *client,
                 };
-                room(&settings.seed_protocol.rooms, &mut rooms, &mut ctx)
+                room(&settings.seed_protocol.rooms, &rooms, &mut ctx)
             }
-            Protocol::Client(session) => client(SessionCall {
-                settings,
-                shared: &mut self.shared,
-                session,
-                ctx: &mut ctx,
-            }),
+            Protocol::Client(session) => {
+                self.shared.begin();
+                client(SessionCall {
+                    settings,
+                    shared: &mut self.shared,
+                    session,
+                    ctx: &mut ctx,
+                })
+            }
         }
     }
 }

@@ -6,15 +6,15 @@ use alloc::vec::Vec;
 use core::str;
 
 use bytes::Bytes;
-use stentor_core::channels::{MemberInfo, Publication, Subscription};
-use stentor_core::{Context, MessageType, OverflowPolicy, SendOptions};
+use stentor_core::channels::{MemberInfo, Subscription};
+use stentor_core::{Context, OverflowPolicy};
 
 use crate::annotation;
 use crate::client_protocol::ClientInfo;
 use crate::command::is_room_name;
 use crate::gateway::Gateway;
 use crate::namespaces::{ChannelAction, ChannelClient, ResolvedChannel};
-use crate::rooms::RoomChannels;
+use crate::rooms::{Publishing, RoomChannels};
 use crate::session::{is_insecure, retention_of, send_options};
 use crate::settings::GatewaySettings;
 
@@ -63,7 +63,7 @@ impl RoomChannels<Gateway> for NamespaceRooms<'_> {
         is_room_name(room) && self.with_channel(room, may_subscribe) == Some(true)
     }
 
-    fn join<S>(&mut self, ctx: &mut Context<'_, Gateway, S>, room: &[u8]) {
+    fn join<S>(&self, ctx: &mut Context<'_, Gateway, S>, room: &[u8]) {
         self.with_channel(room, |resolved| {
             let (name, options) = (resolved.name().as_bytes(), resolved.options());
             if !options.presence && !options.join_leave {
@@ -77,38 +77,22 @@ impl RoomChannels<Gateway> for NamespaceRooms<'_> {
         });
     }
 
-    fn publish<S>(
-        &mut self,
-        ctx: &mut Context<'_, Gateway, S>,
-        channel: &[u8],
-        kind: MessageType,
-        options: SendOptions,
-        payload: &[u8],
-    ) -> bool {
+    fn publishing(&self, channel: &[u8]) -> Publishing {
         let Some(resolved) = self.resolve(channel) else {
-            return false;
+            return Publishing::Refused;
         };
         let client = self.as_client(true);
         if resolved.check(ChannelAction::Publish, client).is_err() {
-            return false;
+            return Publishing::Refused;
         }
         match retention_of(resolved, self.settings.client.history_max_bytes) {
-            None => ctx.publish(channel, kind, options, payload),
+            None => Publishing::Delivered,
             Some(retention) => {
-                let publication = Publication::new(kind, options, payload);
-                ctx.publish_with(channel, publication.retention(retention));
+                let overflow = OverflowPolicy::EvictLower;
+                let options = send_options(resolved.options(), overflow, &[]);
+                Publishing::Kept(options, retention)
             }
         }
-        true
-    }
-
-    fn kept_options(&self, channel: &[u8]) -> Option<SendOptions> {
-        let resolved = self.resolve(channel)?;
-        let options = resolved.options();
-        let overflow = OverflowPolicy::EvictLower;
-        options
-            .has_history()
-            .then(|| send_options(options, overflow, &[]))
     }
 
     fn room<'c>(&self, channel: &'c [u8]) -> &'c [u8] {

@@ -7,6 +7,7 @@ use core::time::Duration;
 use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
+use stentor_core::channels::{Publication, Retention};
 use stentor_core::id::WorkerId;
 use stentor_core::tasks::TaskOrder;
 use stentor_core::{
@@ -67,30 +68,31 @@ impl RoomTask {
     }
 }
 
-/// How rooms are channels: which channel a room is, and how a publication is treated there.
+/// How rooms are channels: which channel a room is, and what is done with publications to it.
 pub(crate) trait RoomChannels<H: Handler> {
     /// Returns whether the connection may be a member of a room.
     fn may_join(&self, room: &[u8]) -> bool;
 
     /// Makes the connection a member of a room that it may be one of.
-    fn join<S>(&mut self, ctx: &mut Context<'_, H, S>, room: &[u8]);
+    fn join<S>(&self, ctx: &mut Context<'_, H, S>, room: &[u8]);
 
-    /// Publishes to a channel of the connection. Returns whether it may do that.
-    fn publish<S>(
-        &mut self,
-        ctx: &mut Context<'_, H, S>,
-        channel: &[u8],
-        kind: MessageType,
-        options: SendOptions,
-        payload: &[u8],
-    ) -> bool;
-
-    /// Returns the options of publications to a channel that keeps them: what is kept leaves in order,
-    /// so a command changes neither its priority nor what it may replace.
-    fn kept_options(&self, channel: &[u8]) -> Option<SendOptions>;
+    /// Returns what is done with a publication of the connection to a channel.
+    fn publishing(&self, channel: &[u8]) -> Publishing;
 
     /// Returns the name of the room that a channel is.
     fn room<'c>(&self, channel: &'c [u8]) -> &'c [u8];
+}
+
+/// What is done with a publication to a channel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Publishing {
+    /// The connection may not publish.
+    Refused,
+    /// It is delivered.
+    Delivered,
+    /// It is delivered and kept. What is kept leaves in order, so its priority and what it may replace
+    /// are those of the channel.
+    Kept(SendOptions, Retention),
 }
 
 /// Rooms that are channels of the same name, which everybody may join.
@@ -101,24 +103,12 @@ impl<H: Handler> RoomChannels<H> for OpenRooms {
         true
     }
 
-    fn join<S>(&mut self, ctx: &mut Context<'_, H, S>, room: &[u8]) {
+    fn join<S>(&self, ctx: &mut Context<'_, H, S>, room: &[u8]) {
         ctx.subscribe(room);
     }
 
-    fn publish<S>(
-        &mut self,
-        ctx: &mut Context<'_, H, S>,
-        channel: &[u8],
-        kind: MessageType,
-        options: SendOptions,
-        payload: &[u8],
-    ) -> bool {
-        ctx.publish(channel, kind, options, payload);
-        true
-    }
-
-    fn kept_options(&self, _: &[u8]) -> Option<SendOptions> {
-        None
+    fn publishing(&self, _: &[u8]) -> Publishing {
+        Publishing::Delivered
     }
 
     fn room<'c>(&self, channel: &'c [u8]) -> &'c [u8] {
@@ -126,20 +116,67 @@ impl<H: Handler> RoomChannels<H> for OpenRooms {
     }
 }
 
+/// A publication of a client, or the result of its task.
+struct RoomMessage<'a> {
+    kind: MessageType,
+    priority: u8,
+    key: Option<&'a [u8]>,
+    receipt: bool,
+    text: &'a [u8],
+}
+
 impl Rooms {
-    /// Returns the send options of room messages.
-    fn options(&self, priority: u8) -> SendOptions {
-        let options = SendOptions::new(priority).overflow(self.overflow);
-        match self.ttl {
-            Some(ttl) => options.ttl(ttl),
-            None => options,
+    /// Publishes a message to a channel. Returns whether that is allowed.
+    fn publish<H: Handler, S>(
+        &self,
+        rooms: &impl RoomChannels<H>,
+        ctx: &mut Context<'_, H, S>,
+        channel: &[u8],
+        message: &RoomMessage<'_>,
+    ) -> bool {
+        let (kind, text) = (message.kind, message.text);
+        match rooms.publishing(channel) {
+            Publishing::Refused => return false,
+            Publishing::Delivered => {
+                let options = self.complete(self.options(message), message);
+                ctx.publish(channel, kind, options, text);
+            }
+            Publishing::Kept(options, retention) => {
+                let publication = Publication::new(kind, self.complete(options, message), text);
+                ctx.publish_with(channel, publication.retention(retention));
+            }
         }
+        true
+    }
+
+    /// Returns the send options of a message for whose channel nothing else is said.
+    fn options(&self, message: &RoomMessage<'_>) -> SendOptions {
+        let mut options = SendOptions::new(message.priority).overflow(self.overflow);
+        if let Some(ttl) = self.ttl {
+            options = options.ttl(ttl);
+        }
+        // Two keys with one hash have the effect of one key, which a client could use for both as well.
+        if let Some(key) = message.key {
+            options = options.key(FixedState::default().hash_one(key));
+        }
+        options
+    }
+
+    /// Returns send options with what a message has in every channel.
+    fn complete(&self, mut options: SendOptions, message: &RoomMessage<'_>) -> SendOptions {
+        if message.receipt {
+            options = options.receipt(message.kind as u64);
+        }
+        if self.exclude_sender && message.priority == priority::PUBLICATION {
+            options = options.exclude_sender();
+        }
+        options
     }
 
     /// Carries out a command.
     pub(crate) fn handle_message<H, S>(
         &self,
-        rooms: &mut impl RoomChannels<H>,
+        rooms: &impl RoomChannels<H>,
         ctx: &mut Context<'_, H, S>,
         Message { kind, payload }: Message<'_>,
     ) where
@@ -167,28 +204,19 @@ impl Rooms {
                 ctx.reply_parts(kind, priority::MEMBERSHIP, answer::LEFT, room);
             }
             RoomCommand::Publish { text, key, receipt } => {
-                let channel = ctx.channel().cloned();
-                let kept = channel
-                    .as_ref()
-                    .and_then(|channel| rooms.kept_options(channel));
-                let is_kept = kept.is_some();
-                let mut options = kept.unwrap_or_else(|| self.options(priority::PUBLICATION));
-                // Two keys with one hash have the effect of one key, which a client could use for
-                // both as well.
-                if let Some(key) = key.filter(|_| !is_kept) {
-                    options = options.key(FixedState::default().hash_one(key));
-                }
-                if receipt {
-                    options = options.receipt(kind as u64);
-                }
-                if self.exclude_sender {
-                    options = options.exclude_sender();
-                }
-                if let Some(channel) = channel {
-                    if !rooms.publish(ctx, &channel, kind, options, text) {
+                let message = RoomMessage {
+                    kind,
+                    priority: priority::PUBLICATION,
+                    key,
+                    receipt,
+                    text,
+                };
+                if let Some(channel) = ctx.channel().cloned() {
+                    if !self.publish(rooms, ctx, &channel, &message) {
                         ctx.reply(kind, priority::ERROR, answer::BAD_ROOM);
                     }
                 } else if self.no_room == NoRoomPolicy::Everyone {
+                    let options = self.complete(self.options(&message), &message);
                     ctx.broadcast(kind, options, text);
                 } else if receipt {
                     ctx.reply(kind, priority::ERROR, answer::NO_ROOM);
@@ -233,7 +261,7 @@ impl Rooms {
     /// Takes the end of a task.
     pub(crate) fn handle_task<H, S>(
         &self,
-        rooms: &mut impl RoomChannels<H>,
+        rooms: &impl RoomChannels<H>,
         ctx: &mut Context<'_, H, S>,
         end: TaskEnd<H>,
     ) where
@@ -242,11 +270,15 @@ impl Rooms {
         match end {
             TaskEnd::Done(RoomOutcome { kind, worker, text }) => {
                 ctx.reply_parts(kind, priority::OUTCOME, &processed_by(worker), &text);
-                if let Some(room) = ctx.channel().cloned() {
-                    let message = [answer::ROOM_BROADCAST, &text[..]].concat();
-                    let kept = rooms.kept_options(&room);
-                    let options = kept.unwrap_or_else(|| self.options(priority::ROOM_OUTCOME));
-                    rooms.publish(ctx, &room, kind, options, &message);
+                if let Some(channel) = ctx.channel().cloned() {
+                    let message = RoomMessage {
+                        kind,
+                        priority: priority::ROOM_OUTCOME,
+                        key: None,
+                        receipt: false,
+                        text: &[answer::ROOM_BROADCAST, &text[..]].concat(),
+                    };
+                    self.publish(rooms, ctx, &channel, &message);
                 }
             }
             TaskEnd::Refused(RoomTask { kind, .. }) => {
@@ -276,7 +308,7 @@ impl Handler for Rooms {
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
-        self.handle_message(&mut OpenRooms, ctx, message);
+        self.handle_message(&OpenRooms, ctx, message);
     }
 
     fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: DeliveryReport) {
@@ -288,7 +320,7 @@ impl Handler for Rooms {
     }
 
     fn on_task(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
-        self.handle_task(&mut OpenRooms, ctx, end);
+        self.handle_task(&OpenRooms, ctx, end);
     }
 }
 

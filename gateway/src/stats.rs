@@ -43,12 +43,32 @@ impl<const N: usize> Counts<N> {
         }
     }
 
+    fn add_all(&mut self, other: &Self) {
+        for (count, more) in self.0.iter_mut().zip(other.0) {
+            *count += more;
+        }
+    }
+
     fn with<'s, C: Copy>(&'s self, all: &'s [C]) -> impl Iterator<Item = (C, u64)> + use<'s, C, N> {
         all.iter().copied().zip(self.0.iter().copied())
     }
 }
 
 impl GatewayStats {
+    /// Adds the counters of another shard.
+    pub fn add(&mut self, other: &Self) {
+        self.connects += other.connects;
+        self.subscribes += other.subscribes;
+        self.publications += other.publications;
+        self.recovered += other.recovered;
+        self.not_recovered += other.not_recovered;
+        self.requests_refused += other.requests_refused;
+        self.token_failures.add_all(&other.token_failures);
+        self.errors.add_all(&other.errors);
+        self.unsubscribes.add_all(&other.unsubscribes);
+        self.disconnects.add_all(&other.disconnects);
+    }
+
     /// Returns how many tokens were refused for each reason.
     pub fn token_failures(&self) -> impl Iterator<Item = (TokenError, u64)> + '_ {
         self.token_failures.with(TokenError::ALL)

@@ -35,7 +35,7 @@ fn a_wrong_value_ends_it_with_code_two_and_names_key_value_and_range(adapter: Ad
         ("max-message", "1GiB1", "1 to 1GiB"),
         ("shards", "0", "1 to 1024"),
         ("shutdown-timeout", "2h", "0s to 1h"),
-        ("handler", "rome", "rooms, echo"),
+        ("handler", "rome", "gateway, rooms, echo"),
         ("tasks.workers", "many", "1 to 1024"),
     ] {
         let text = refused(adapter, |command| {

@@ -91,6 +91,9 @@ impl ConfigBuilder {
                 range.max,
             )?;
         }
+        for limits in self.0.connection_limits.iter().flatten() {
+            limits.check()?;
+        }
         let least_memory = u64::from(self.0.shards) * MIB as u64;
         if self.0.memory_budget > 0 {
             let (budget, most) = (self.0.memory_budget as u64, 1_024 * GIB as u64);
@@ -108,7 +111,7 @@ impl ConfigBuilder {
     }
 }
 
-fn within(
+pub(super) fn within(
     key: &'static str,
     unit: Unit,
     value: u64,

@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::config::connection::{CODECS, ConnectionLimits};
 use crate::config::error::Unit;
 use crate::proto::http::{HeadLimits, Hosts, MAX_HEADERS, Pages};
 use crate::proto::ws::MessageLimits;
@@ -26,6 +27,7 @@ macro_rules! limits {
             pub(crate) subprotocols: Vec<String>,
             pub(crate) shards: u16,
             pub(crate) compression: bool,
+            pub(crate) connection_limits: [Option<ConnectionLimits>; CODECS],
             $(pub(crate) $name: limits!(@type $kind),)*
         }
 
@@ -61,6 +63,7 @@ macro_rules! limits {
                     subprotocols: Vec::new(),
                     shards: 1,
                     compression: false,
+                    connection_limits: [None; CODECS],
                     $($name: $default,)*
                 }
             }

@@ -12,12 +12,12 @@ impl Outbound {
     /// # Panics
     /// If it does not.
     pub(crate) fn audit(&self) {
-        let limits = self.settings.limits;
         let (mut all_messages, mut all_bytes) = (0, 0);
         let (mut all_pushes, mut all_push_bytes) = (0, 0);
         let (mut link_bytes, mut context_bytes, mut sealed_links) = (0, 0, 0);
         for at in 0..self.conns.len() {
             let conn = &self.conns[at];
+            let limits = self.settings.limits.all(conn.form);
             let (mut messages, mut bytes) = (conn.queue.messages(), conn.queue.bytes());
             all_messages += u64::from(messages);
             all_bytes += u64::from(bytes);

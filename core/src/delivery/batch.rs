@@ -94,10 +94,15 @@ impl Batch {
     /// Returns how many messages and bytes a batch may have: so few that no queue overflows
     /// for which input does not wait.
     pub(super) fn limits(config: &Config) -> Limits {
-        Limits {
-            messages: MAX_MESSAGES.min(config.queue_messages / 4) as u32,
-            bytes: MAX_BYTES.min(config.queue_bytes / 8) as u32,
-        }
+        let most = Limits {
+            messages: MAX_MESSAGES as u32,
+            bytes: MAX_BYTES as u32,
+        };
+        let limits = config.limits_by_codec().into_iter();
+        limits.fold(most, |most, limits| Limits {
+            messages: most.messages.min(limits.queue_messages as u32 / 4),
+            bytes: most.bytes.min(limits.queue_bytes as u32 / 8),
+        })
     }
 
     #[cfg(any(test, feature = "testing"))]
@@ -431,8 +436,8 @@ impl Outbound {
     // Twice as code is cheaper than a call for each member.
     #[inline(always)]
     fn push_batch(&mut self, at: u32, batch: FrameId) -> bool {
-        let limits = self.settings.limits;
         let conn = &mut self.conns[at];
+        let limits = self.settings.limits.all(conn.form);
         let takes_it = conn.takes == Takes::Messages
             && !conn.compressor.keeps_context()
             && self.replies.owner() != Some(at);

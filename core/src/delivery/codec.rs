@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use crate::config::CODECS;
 use crate::position::Position;
 use crate::proto::wire::Wire;
 use crate::proto::ws::opcode::MessageType;
@@ -21,7 +22,7 @@ impl Codec {
     /// application is not asked to encode anything for it.
     pub const VERBATIM: Self = Self(0);
     /// How many codecs an application may have, this one included.
-    pub const MAX: usize = 8;
+    pub const MAX: usize = CODECS;
 
     /// Returns the codec with this number.
     ///

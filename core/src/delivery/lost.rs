@@ -67,7 +67,7 @@ impl Outbound {
             self.discard_deferred(at, channel);
         }
         let queue = &self.conns[at].queue;
-        let half = &self.settings.half;
+        let half = self.settings.limits.half(self.conns[at].form);
         if queue.messages() <= half.messages && queue.bytes() <= half.bytes {
             self.clear_pressure(at);
         }

@@ -18,6 +18,7 @@ mod drops;
 mod flush_scheduler;
 mod forms;
 pub(crate) mod frame;
+mod limits;
 mod lost;
 mod pressure;
 mod push;
@@ -51,6 +52,7 @@ use drops::DropCounters;
 use flush_scheduler::FlushScheduler;
 use forms::OtherForms;
 use frame::{FrameId, Store};
+use limits::QueueLimits;
 use pressure::WriteBackpressure;
 use queue::{DropReason, Limits, Nodes, Starvation};
 use reply_buffer::ReplyBuffer;
@@ -123,11 +125,8 @@ pub(crate) struct Outbound {
 /// The settings that delivery depends on.
 #[derive(Clone, Copy, Debug)]
 struct OutboundSettings {
-    /// What a queue may hold.
-    limits: Limits,
-    /// What it may hold before input waits for its socket: half of that, less what a batch may
-    /// add. So it has room for one message of that length.
-    half: Limits,
+    /// What queues may hold.
+    limits: QueueLimits,
     /// Messages and bytes that a batch may have.
     batch: Limits,
     /// How many pushes may wait.
@@ -433,14 +432,7 @@ impl OutboundSettings {
     fn of(config: &Config) -> Self {
         let batch = Batch::limits(config);
         Self {
-            limits: Limits {
-                messages: config.queue_messages as u32,
-                bytes: config.queue_bytes as u32,
-            },
-            half: Limits {
-                messages: config.queue_messages as u32 / 2,
-                bytes: config.queue_bytes as u32 / 2 - batch.bytes,
-            },
+            limits: QueueLimits::new(config, batch.bytes),
             batch,
             pushes: Limits {
                 messages: config.reply_messages as u32,

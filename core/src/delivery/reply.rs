@@ -146,7 +146,7 @@ impl Outbound {
             self.spill_replies(0);
         }
         let conn = &self.conns[at];
-        let limits = self.settings.limits;
+        let limits = self.settings.limits.all(conn.form);
         let has_room = self.replies.owner() != Some(at) && conn.queue.has_room(len, limits);
         let waits = reply.waits && reply.options.overflow != OverflowPolicy::Disconnect;
         if waits && conn.takes == Takes::Messages && !has_room {
@@ -169,7 +169,8 @@ impl Outbound {
         }
         let may_claim = self.may_claim_reply_buffer(at);
         if may_claim {
-            self.replies.claim(at, rank, self.now, self.settings.limits);
+            let limits = self.settings.limits.all(self.conns[at].form);
+            self.replies.claim(at, rank, self.now, limits);
         }
         may_claim
     }

@@ -81,13 +81,13 @@ impl Outbound {
     /// Queues a frame that has been counted as offered.
     #[inline]
     pub(super) fn push_counted(&mut self, at: u32, frame: FrameId, overflow: OverflowPolicy) {
-        let limits = self.settings.limits;
         let arrival = Arrival {
             frame,
             overflow,
             now: self.now,
         };
         let (conn, dropped) = (&mut self.conns[at], &mut self.dropped);
+        let limits = self.settings.limits.all(conn.form);
         let pushed = conn.queue.push(
             &mut self.nodes,
             &mut self.store,
@@ -120,10 +120,11 @@ impl Outbound {
     pub(super) fn after_push(&mut self, at: u32, frame: FrameId) {
         self.store.retain(frame);
         self.counts.delivery.queued += u64::from(self.store.messages(frame));
-        let (conn, half) = (&mut self.conns[at], &self.settings.half);
+        let conn = &mut self.conns[at];
         if !conn.blocked {
             let rank = self.store.rank(frame);
             self.flushes.push(at, &mut conn.levels, rank);
+            let half = self.settings.limits.half(conn.form);
             if conn.queue.messages() > half.messages || conn.queue.bytes() > half.bytes {
                 self.add_pressure(at);
             }

@@ -145,8 +145,9 @@ impl Outbound {
         is_blocked: bool,
     ) -> Written {
         let now = self.now;
-        let (half, tolerance) = (self.settings.half, self.settings.tolerance);
+        let tolerance = self.settings.tolerance;
         let conn = &mut self.conns[at];
+        let half = self.settings.limits.half(conn.form);
         conn.blocked = is_blocked;
         if n > 0
             && let Some(link) = &mut conn.link

@@ -79,7 +79,8 @@ impl<A: AppTypes> Engine<A> {
         agreed: Option<&Params>,
         head: &[u8],
     ) {
-        let decoder = Decoder::new(form.wire(), agreed);
+        let limits = self.config.codec_limits(form.codec());
+        let decoder = Decoder::new(form.wire(), agreed, limits.max_message);
         let mut compressor = Compressor::NONE;
         if let Some(agreed) = agreed {
             let level = self.config.compression_level as u8;

@@ -115,7 +115,7 @@ impl<A: AppTypes> Slot<A> {
     /// That of a socket of which nothing has come.
     pub(crate) fn new(keepalive: Keepalive, generation: u32) -> Self {
         Self {
-            decoder: Decoder::new(Wire::WebSocket, None),
+            decoder: Decoder::new(Wire::WebSocket, None, 0),
             keepalive,
             moment: None,
             memberships: SmallVec::new(),

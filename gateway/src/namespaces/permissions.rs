@@ -94,26 +94,45 @@ impl ResolvedChannel<'_, '_> {
         Ok(())
     }
 
-    /// Returns whether a subscription can recover. `asked` says whether the client wants it.
-    pub fn grants_recovery(&self, asked: bool, requester: ChannelClient<'_>) -> bool {
+    /// Returns whether a subscription can recover. `asked` says whether the client wants it, `forced`
+    /// whether a token says so, one way or the other.
+    pub fn grants_recovery(
+        &self,
+        asked: bool,
+        forced: Option<bool>,
+        requester: ChannelClient<'_>,
+    ) -> bool {
         let options = self.options();
         let allowed = options.allow_recovery || self.may_do(ChannelAction::History, requester);
-        options.has_history() && (options.force_recovery || (asked && allowed))
+        let forced = forced.unwrap_or(options.force_recovery);
+        options.has_history() && (forced || (asked && allowed))
     }
 
     /// Returns whether the position of a subscription is watched. `asked` says whether the client
-    /// wants it; one that can recover has it in any case.
-    pub fn grants_positioning(&self, asked: bool, requester: ChannelClient<'_>) -> bool {
+    /// wants it, `forced` whether a token says so, one way or the other; one that can recover has it
+    /// in any case.
+    pub fn grants_positioning(
+        &self,
+        asked: bool,
+        forced: Option<bool>,
+        requester: ChannelClient<'_>,
+    ) -> bool {
         let options = self.options();
         let allowed = options.allow_positioning || self.may_do(ChannelAction::History, requester);
-        options.has_history() && (options.force_positioning || (asked && allowed))
+        let forced = forced.unwrap_or(options.force_positioning);
+        options.has_history() && (forced || (asked && allowed))
     }
 
-    /// Returns whether a subscription gets join and leave events. `asked` says whether the client
-    /// wants them.
-    pub fn grants_join_leave(&self, asked: bool, requester: ChannelClient<'_>) -> bool {
-        let options = self.options();
+    /// Returns whether a subscription gets join and leave events, if there are any. `asked` says
+    /// whether the client wants them, `forced` whether a token says so, one way or the other.
+    pub fn grants_join_leave(
+        &self,
+        asked: bool,
+        forced: Option<bool>,
+        requester: ChannelClient<'_>,
+    ) -> bool {
         let allowed = self.may_do(ChannelAction::Presence, requester);
-        options.join_leave && (options.force_push_join_leave || (asked && allowed))
+        let forced = forced.unwrap_or(self.options().force_push_join_leave);
+        forced || (asked && allowed)
     }
 }

@@ -12,14 +12,13 @@ use foldhash::fast::FixedState;
 use stentor_core::channels::Subscribed;
 
 use super::pings::Pings;
-use super::subscribe::{
-    SubscriptionSource, SubscriptionWishes, rejection, since, subscribe_result,
-};
+use super::rules::SubscriptionWishes;
+use super::subscribe::{SubscriptionSource, rejection, subscribe_result};
 use super::subscriptions::PendingReply;
 use super::timers::expiry_info;
 use super::{CommandOutcome, Connecting, Phase, SessionCall, disconnect, is_insecure};
 use crate::client_protocol::{
-    CommandResult, ConnectRequest, ConnectResult, DisconnectCode, SubscribeRequest, SubscribeResult,
+    CommandResult, ConnectRequest, ConnectResult, DisconnectCode, SubscribeResult,
 };
 use crate::publication_encoding::DecodedPublication;
 use crate::token::{ConnectionClaims, Overrides, Rejection, TokenUse};
@@ -36,6 +35,7 @@ struct ServerSide<'a> {
     chan_info: Cow<'a, [u8]>,
     data: Cow<'a, [u8]>,
     overrides: Overrides,
+    is_personal: bool,
 }
 
 impl SessionCall<'_, '_> {
@@ -137,6 +137,8 @@ impl SessionCall<'_, '_> {
             let source = SubscriptionSource {
                 command: 0,
                 is_server_side: true,
+                replaces_others: subscription.is_personal
+                    && self.settings.namespaces.has_single_connections(),
                 expires_at: None,
                 chan_info: &subscription.chan_info,
                 data: &subscription.data,
@@ -165,13 +167,16 @@ impl SessionCall<'_, '_> {
                 chan_info: Cow::Borrowed(&*claimed.info),
                 data: Cow::Borrowed(&*claimed.data),
                 overrides: claimed.overrides,
+                is_personal: false,
             };
             subscriptions.insert(Cow::Borrowed(&**channel), subscription);
         }
         if let Some(personal) = namespaces.personal_channel(&self.session.user) {
             // A user whose name is too long for a channel has none.
             if namespaces.resolve(&personal).is_ok() {
-                subscriptions.entry(Cow::Owned(personal)).or_default();
+                let subscription: &mut ServerSide<'_> =
+                    subscriptions.entry(Cow::Owned(personal)).or_default();
+                subscription.is_personal = true;
             }
         }
         for channel in request.subs.keys() {
@@ -277,19 +282,4 @@ pub(super) fn hash_of_channels(claims: &ConnectionClaims<'_>) -> u64 {
         .map(|channel| &**channel)
         .collect();
     FixedState::default().hash_one(channels)
-}
-
-impl SubscriptionWishes {
-    /// Returns what a request asks for.
-    pub(super) fn of(request: &SubscribeRequest<'_>) -> Self {
-        Self {
-            recovers_since: request
-                .recover
-                .then(|| since(&request.epoch, request.offset)),
-            is_recoverable: request.recoverable,
-            is_positioned: request.positioned,
-            wants_events: request.join_leave,
-            rejects_unrecovered: request.rejects_unrecovered(),
-        }
-    }
 }

@@ -3,7 +3,8 @@
 //! | file | owns |
 //! |---|---|
 //! | `connect` | the first command, server-side subscriptions |
-//! | `subscribe` | subscriptions: permission, options, answers, ends |
+//! | `subscribe` | subscriptions: permission, answers, ends |
+//! | `rules` | what a subscription has |
 //! | `publish` | publications, and the options of a channel |
 //! | `query` | presence, history, remote procedures |
 //! | `refresh` | new tokens |
@@ -18,13 +19,14 @@ mod publish;
 mod query;
 mod refresh;
 mod replies;
+mod rules;
 mod subscribe;
 mod subscriptions;
 mod timers;
 
 pub(crate) use publish::send_options;
 pub(crate) use replies::close_code;
-pub(crate) use subscribe::retention_of;
+pub(crate) use rules::retention_of;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -143,6 +145,11 @@ impl Shared {
             annotation: Vec::new(),
         }
     }
+
+    /// Begins a callback: what one that panicked has left is not for another client.
+    pub(crate) fn begin(&mut self) {
+        self.out.clear();
+    }
 }
 
 /// A callback for a client.
@@ -247,4 +254,16 @@ impl SessionCall<'_, '_> {
 /// Returns whether clients may do everything.
 pub(crate) fn is_insecure(settings: &GatewaySettings) -> bool {
     settings.client.insecure || settings.access == Access::Development
+}
+
+#[cfg(test)]
+mod tests {
+    use super::subscriptions::ClientSubscription;
+    use super::*;
+
+    #[test]
+    fn an_idle_client_with_one_channel_is_small() {
+        assert!(size_of::<Session>() <= 200);
+        assert!(size_of::<ClientSubscription>() <= 64);
+    }
 }

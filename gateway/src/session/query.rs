@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use stentor_core::channels::{ChannelAnswer, ChannelQuery, HistoryQuery};
 
-use super::subscribe::{rejection, since};
+use super::rules::since;
+use super::subscribe::rejection;
 use super::{CommandOutcome, SessionCall, error};
 use crate::annotation;
 use crate::client_protocol::{

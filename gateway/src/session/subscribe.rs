@@ -3,13 +3,15 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::mem;
 use core::num::NonZeroU64;
 
 use bytes::Bytes;
-use stentor_core::channels::{
-    Epoch, MemberInfo, Recovery, RecoveryMode, Retention, Since, Subscribed, Subscription,
-};
+use stentor_core::ConnId;
+use stentor_core::channels::{MemberInfo, Retention, Subscribed, Subscription};
 
+use super::replies::close_code;
+use super::rules::{SubscriptionWishes, retention_of};
 use super::subscriptions::{ClientSubscription, PendingReply};
 use super::timers::expiry_info;
 use super::{CommandOutcome, SessionCall, disconnect, error};
@@ -18,24 +20,9 @@ use crate::client_protocol::{
     ChannelRequest, ClientInfo, CommandResult, DisconnectCode, ErrorCode, Publication,
     SubscribeRequest, SubscribeResult, UnsubscribeCode,
 };
-use crate::namespaces::{NameError, RecoveryMode as ChannelRecovery, ResolvedChannel};
+use crate::namespaces::{NameError, ResolvedChannel};
 use crate::publication_encoding::DecodedPublication;
 use crate::token::{Overrides, Rejection, Subscriber, SubscriptionClaims, TokenUse};
-
-/// What a client asks for in a subscription.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct SubscriptionWishes {
-    /// The publication after which it recovers, if it does.
-    pub(super) recovers_since: Option<Since>,
-    /// Whether it wants to recover later.
-    pub(super) is_recoverable: bool,
-    /// Whether it wants its position to be watched.
-    pub(super) is_positioned: bool,
-    /// Whether it wants joins and leaves.
-    pub(super) wants_events: bool,
-    /// Whether it does not want to be subscribed without a recovery.
-    pub(super) rejects_unrecovered: bool,
-}
 
 /// Where a subscription comes from, and what that says about it.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +30,8 @@ pub(super) struct SubscriptionSource<'a> {
     /// The number of the command, 0 if the server makes it.
     pub(super) command: u32,
     pub(super) is_server_side: bool,
+    /// Whether the other connections that are shown in the channel are closed.
+    pub(super) replaces_others: bool,
     /// When it expires, in seconds of Unix time.
     pub(super) expires_at: Option<NonZeroU64>,
     pub(super) chan_info: &'a [u8],
@@ -72,7 +61,7 @@ impl SessionCall<'_, '_> {
             return Err(error(ErrorCode::PermissionDenied));
         }
 
-        let mut buffer = core::mem::take(&mut self.shared.token);
+        let mut buffer = mem::take(&mut self.shared.token);
         let result = self.subscribe_resolved(id, request, resolved, &mut buffer);
         self.shared.token = buffer;
         result
@@ -106,6 +95,7 @@ impl SessionCall<'_, '_> {
         let source = SubscriptionSource {
             command: id,
             is_server_side: false,
+            replaces_others: false,
             expires_at: self.subscription_expiry(claims.as_ref()),
             chan_info: claims.as_ref().map_or(&[], |claims| &claims.info),
             data: claims.as_ref().map_or(&[], |claims| &claims.data),
@@ -193,6 +183,9 @@ impl SessionCall<'_, '_> {
         if rules.gets_events {
             subscription = subscription.events();
         }
+        if source.replaces_others {
+            subscription = subscription.list_others();
+        }
         let pending = PendingReply {
             command: source.command,
             is_recoverable: rules.is_recoverable,
@@ -213,60 +206,6 @@ impl SessionCall<'_, '_> {
         self.flush();
         self.ctx
             .subscribe_with(resolved.name().as_bytes(), subscription);
-    }
-
-    /// Returns what a subscription has: what the client asks for, as far as the channel and the token
-    /// allow.
-    fn subscription_rules(
-        &self,
-        resolved: ResolvedChannel<'_, '_>,
-        wishes: &SubscriptionWishes,
-        overrides: Overrides,
-    ) -> SubscriptionRules {
-        let options = resolved.options();
-        let client = self.channel_client(true);
-        let has_history = options.has_history();
-        let forced = |by_token: Option<bool>, is_granted: bool| match by_token {
-            Some(is_forced) => (is_forced && has_history) || is_granted,
-            None => is_granted,
-        };
-        let asks_recovery = wishes.is_recoverable || wishes.recovers_since.is_some();
-        let is_recoverable = forced(
-            overrides.force_recovery,
-            resolved.grants_recovery(asks_recovery, client),
-        );
-        let is_positioned = is_recoverable
-            || forced(
-                overrides.force_positioning,
-                resolved.grants_positioning(wishes.is_positioned, client),
-            );
-        let is_cache = options.force_recovery_mode == ChannelRecovery::Cache;
-        let recovers_alone = is_cache && options.auto_cache_recover && is_recoverable;
-        let since = wishes.recovers_since;
-        let since = since.or_else(|| recovers_alone.then(Since::default));
-        let join_leave = overrides.join_leave.unwrap_or(options.join_leave);
-        let gets_events = match overrides.force_push_join_leave {
-            Some(true) => join_leave,
-            _ if options.join_leave => resolved.grants_join_leave(wishes.wants_events, client),
-            _ => false,
-        };
-        SubscriptionRules {
-            is_recoverable,
-            is_positioned,
-            was_recovering: since.is_some(),
-            recovery: since.filter(|_| is_recoverable).map(|since| Recovery {
-                mode: match is_cache {
-                    true => RecoveryMode::Latest,
-                    false => RecoveryMode::All,
-                },
-                since,
-                limit: self.settings.client.recovery_max_publication_limit,
-                is_required: wishes.rejects_unrecovered,
-            }),
-            has_presence: overrides.presence.unwrap_or(options.presence),
-            is_announced: join_leave,
-            gets_events,
-        }
     }
 
     /// Returns how much of a channel is kept, if it keeps anything.
@@ -303,7 +242,7 @@ impl SessionCall<'_, '_> {
     }
 
     /// Takes the answer of a channel.
-    pub(crate) fn handle_subscribed(&mut self, answer: Subscribed) {
+    pub(crate) fn handle_subscribed(&mut self, mut answer: Subscribed) {
         let channel = Bytes::clone(&answer.channel);
         let channel = core::str::from_utf8(&channel).unwrap_or_default();
         let table = &mut self.session.subscriptions;
@@ -323,8 +262,10 @@ impl SessionCall<'_, '_> {
         }
         self.shared.stats.subscribes += 1;
         if pending.command == 0 {
+            let others = mem::take(&mut answer.others);
             self.add_server_side(pending, answer);
-            return self.flush();
+            self.flush();
+            return self.close_others(&others);
         }
         let decoded: Vec<_> = answer
             .publications
@@ -343,6 +284,15 @@ impl SessionCall<'_, '_> {
         self.flush();
         if expires_at.is_some() {
             self.set_timer();
+        }
+    }
+
+    /// Closes the connections of the user that came before this one.
+    fn close_others(&mut self, others: &[ConnId]) {
+        let code = DisconnectCode::ConnectionLimit;
+        for &other in others {
+            self.shared.stats.add_disconnect(code);
+            self.ctx.disconnect(other, close_code(code), code.reason());
         }
     }
 
@@ -386,37 +336,6 @@ impl SessionCall<'_, '_> {
         }
         self.succeed(id, CommandResult::Unsubscribe);
         Ok(())
-    }
-}
-
-/// What a subscription has.
-#[derive(Debug)]
-struct SubscriptionRules {
-    is_recoverable: bool,
-    is_positioned: bool,
-    was_recovering: bool,
-    recovery: Option<Recovery>,
-    has_presence: bool,
-    is_announced: bool,
-    gets_events: bool,
-}
-
-/// Returns how much of a channel is kept, if it keeps anything.
-pub(crate) fn retention_of(resolved: ResolvedChannel<'_, '_>, bytes: usize) -> Option<Retention> {
-    let options = resolved.options();
-    options.has_history().then(|| Retention {
-        messages: options.history_size,
-        bytes,
-        ttl: options.history_ttl,
-        position_ttl: resolved.history_meta_ttl(),
-    })
-}
-
-/// Returns a position as the core has it. An empty epoch is that of the channel.
-pub(super) fn since(epoch: &str, offset: u64) -> Since {
-    Since {
-        epoch: (!epoch.is_empty()).then(|| Epoch::from_text(epoch)),
-        offset,
     }
 }
 

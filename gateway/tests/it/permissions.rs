@@ -184,9 +184,9 @@ fn subscriptions_get_what_they_ask_for_if_it_is_allowed() {
         let channel = namespaces.resolve("ns:a").expect("a channel");
         let requester = subscriber("42");
         (
-            channel.grants_recovery(asked, requester),
-            channel.grants_positioning(asked, requester),
-            channel.grants_join_leave(asked, requester),
+            channel.grants_recovery(asked, None, requester),
+            channel.grants_positioning(asked, None, requester),
+            channel.grants_join_leave(asked, None, requester),
         )
     };
     let plain = ChannelOptions::default();
@@ -230,4 +230,32 @@ fn subscriptions_get_what_they_ask_for_if_it_is_allowed() {
     };
     assert_eq!(grants(with_presence.clone(), true), (false, false, true));
     assert_eq!(grants(with_presence, false), (false, false, false));
+}
+
+#[test]
+fn a_token_says_whether_a_subscription_recovers_one_way_or_the_other() {
+    let grants = |options: ChannelOptions, forced| {
+        let namespaces = namespaces(options);
+        let channel = namespaces.resolve("ns:a").expect("a channel");
+        let requester = subscriber("42");
+        (
+            channel.grants_recovery(false, forced, requester),
+            channel.grants_positioning(false, forced, requester),
+            channel.grants_join_leave(false, forced, requester),
+        )
+    };
+    let history = with_history();
+    assert_eq!(grants(history.clone(), Some(true)), (true, true, true));
+    let forced = ChannelOptions {
+        force_recovery: true,
+        force_positioning: true,
+        join_leave: true,
+        force_push_join_leave: true,
+        ..history
+    };
+    assert_eq!(grants(forced.clone(), None), (true, true, true));
+    assert_eq!(grants(forced, Some(false)), (false, false, false));
+    // Without history there is nothing to recover.
+    let plain = ChannelOptions::default();
+    assert_eq!(grants(plain, Some(true)), (false, false, true));
 }

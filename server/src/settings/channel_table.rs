@@ -9,9 +9,8 @@ use stentor_gateway::namespaces::{
     ChannelOptions, Conflation, DeltaType, PublicationDataFormat, RecoveryMode,
 };
 
-use super::flag::Flag;
-use super::flag::FlagKind::{Choice, Number, Switch, Text, Words};
-use super::table::Declaration;
+use super::declaration::Declaration;
+use super::declaration::FlagKind::{self, Choice, Number, Switch, Text, Words};
 use super::value::{Bounds, overflow_policy};
 
 /// The key of the options of channels without a namespace, with the last dot.
@@ -21,12 +20,12 @@ pub(super) const WITHOUT_NAMESPACE: &str = "channel.without_namespace.";
 #[derive(Debug)]
 pub(super) struct ChannelOption {
     pub(super) declaration: Declaration,
-    set: Set,
+    pub(super) set: Set,
 }
 
 /// Sets an option. The value is checked already, except for a text.
 #[derive(Debug)]
-enum Set {
+pub(super) enum Set {
     Switch(fn(&mut ChannelOptions) -> &mut bool),
     Number(fn(&mut ChannelOptions, u64)),
     /// Returns whether the text is allowed.
@@ -39,51 +38,6 @@ impl ChannelOption {
     pub(super) fn name(&self) -> &'static str {
         let key = self.declaration.key;
         key.strip_prefix(WITHOUT_NAMESPACE).unwrap_or(key)
-    }
-
-    /// Returns the option with this name.
-    pub(super) fn find(name: &str) -> Option<&'static Self> {
-        OPTIONS.iter().find(|option| option.name() == name)
-    }
-
-    /// Returns the setting of channels without a namespace.
-    pub(super) fn flag(&self) -> &'static Flag {
-        Flag::of(self.declaration.key)
-    }
-
-    /// Sets the option.
-    ///
-    /// # Errors
-    /// Returns a text that is not allowed.
-    pub(super) fn apply(
-        &self,
-        options: &mut ChannelOptions,
-        texts: &[String],
-    ) -> Result<(), String> {
-        let flag = self.flag();
-        let text = texts.first().map_or("", String::as_str);
-        let refused = || text.to_owned();
-        match self.set {
-            Set::Switch(field) => *field(options) = flag.switch(text).ok_or_else(refused)?,
-            Set::Number(set) => set(options, flag.number_of(text).ok_or_else(refused)?),
-            Set::Text(set) => {
-                let text = match flag.kind {
-                    Choice(..) => flag.word(text).ok_or_else(refused)?,
-                    _ => text,
-                };
-                if !set(options, text) {
-                    return Err(refused());
-                }
-            }
-            Set::Words(set) => {
-                let words = texts.iter();
-                let words: Result<Vec<_>, _> = words
-                    .map(|text| flag.word(text).ok_or_else(|| text.clone()))
-                    .collect();
-                set(options, &words?);
-            }
-        }
-        Ok(())
     }
 }
 
@@ -136,7 +90,7 @@ const TIME: Bounds = Bounds::new(Unit::Milliseconds, 0, 0, MAX_TIME);
 const HISTORY: Bounds = Bounds::new(Unit::Count, 0, 0, 1_000_000);
 const PRIORITY: Bounds = Bounds::new(Unit::Count, 0, priority::PUBLICATION as u64, 255);
 
-const fn number(bounds: Bounds) -> super::flag::FlagKind {
+const fn number(bounds: Bounds) -> FlagKind {
     Number {
         bounds,
         get: |_| None,
@@ -324,48 +278,3 @@ pub(super) static OPTIONS: &[ChannelOption] = &[
         "The client that publishes does not get its own publication"
     ),
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_declared_as_default_is_the_default() {
-        for option in OPTIONS {
-            let flag = option.flag();
-            let texts = match flag.kind {
-                Switch => vec!["false".into()],
-                Choice(_, default) | Text(default) => vec![default.into()],
-                Words(_) => Vec::new(),
-                _ => {
-                    let bounds = flag.bounds().expect("a number");
-                    vec![bounds.show(bounds.default.expect("a default"))]
-                }
-            };
-            let mut options = ChannelOptions::default();
-            option.apply(&mut options, &texts).expect("a default");
-            assert_eq!(options, ChannelOptions::default(), "{}", option.name());
-        }
-    }
-
-    #[test]
-    fn every_option_sets_a_field_of_its_own() {
-        let mut seen = Vec::new();
-        for option in OPTIONS {
-            let flag = option.flag();
-            let text = match flag.kind {
-                Switch => "true",
-                Choice(words, _) | Words(words) => words.last().expect("a word"),
-                Text(_) => "channel",
-                _ if flag.bounds().expect("a number").unit == Unit::Milliseconds => "7s",
-                _ => "7",
-            };
-            let mut options = ChannelOptions::default();
-            option.apply(&mut options, &[text.into()]).expect(text);
-            let changed = format!("{options:?}");
-            assert_ne!(options, ChannelOptions::default(), "{}", option.name());
-            assert!(!seen.contains(&changed), "{}", option.name());
-            seen.push(changed);
-        }
-    }
-}

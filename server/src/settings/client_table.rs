@@ -4,8 +4,8 @@ use stentor_core::config::Unit;
 
 use super::Settings;
 use super::channel_table::{ChannelOption, OPTIONS};
-use super::flag::FlagKind::{self, File, Number, Secret, Switch, Tables, Text};
-use super::table::{Declaration, bytes, count, millis, open};
+use super::declaration::FlagKind::{self, File, Number, Secret, Switch, Tables, Text};
+use super::declaration::{Declaration, bytes, count, millis, open};
 use super::value::Bounds;
 
 /// Returns the declarations.

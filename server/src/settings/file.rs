@@ -8,8 +8,9 @@ use std::path::Path;
 use serde_json::{Map, Value};
 use stentor_core::config::Unit;
 
+use super::declaration::FlagKind;
 use super::error::{SettingsError, Source};
-use super::flag::{FLAGS, Flag, FlagKind};
+use super::flag::{FLAGS, Flag};
 use super::json;
 
 /// The values of a file by key, and everything that is wrong in it.

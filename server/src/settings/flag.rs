@@ -9,7 +9,8 @@ use stentor_core::Config;
 use stentor_core::config::Range;
 
 use super::Settings;
-use super::table::{Declaration, SECTIONS, own, section_prefix};
+use super::declaration::{Declaration, FlagKind};
+use super::table::{SECTIONS, own, section_prefix};
 use super::value::{Bounds, HOSTS, ORIGINS, SUBPROTOCOLS};
 use crate::address::ADDRESSES;
 
@@ -29,37 +30,6 @@ pub(crate) struct Flag {
     pub(super) range: Option<&'static str>,
     /// The default in words, if it is not a constant of the type.
     pub(super) default: Option<&'static str>,
-}
-
-/// The type of a setting.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum FlagKind {
-    /// A limit of the core.
-    Limit(&'static Range),
-    /// A number of the server.
-    Number {
-        bounds: Bounds,
-        /// Reads the number back, if the metrics show it.
-        get: fn(&Settings) -> Option<u64>,
-    },
-    /// One of these words, and the default.
-    Choice(&'static [&'static str], &'static str),
-    Switch,
-    Address,
-    Addresses,
-    Origins,
-    Hosts,
-    Subprotocols,
-    /// A text, and its default.
-    Text(&'static str),
-    /// A text that is not shown.
-    Secret,
-    /// The name of a file with a secret, which has the key without the ending `_file`.
-    File,
-    /// Any of these words; none by default.
-    Words(&'static [&'static str]),
-    /// An array of tables, as JSON.
-    Tables,
 }
 
 /// All settings except for the file itself, in the order of the help: by section, those of the server

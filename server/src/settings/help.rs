@@ -8,8 +8,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use stentor_core::config::Unit;
 
+use super::declaration::FlagKind;
 use super::error::{SettingsError, Source};
-use super::flag::{FLAGS, Flag, FlagKind};
+use super::flag::{FLAGS, Flag};
 
 /// Parses the command line, whose first argument is the name of the program. Also returns an error for
 /// each unknown argument.

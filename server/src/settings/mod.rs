@@ -1,9 +1,11 @@
 //! [`Settings`] of a server, checked and typed.
 
+mod channel_option;
 mod channel_table;
 mod client_table;
 mod command;
 mod connections;
+mod declaration;
 mod descriptors;
 mod endpoint;
 mod error;

@@ -7,9 +7,10 @@ use std::time::Duration;
 use stentor_core::proto::http::HostPattern;
 use stentor_core::proto::ws::upgrade::Origin;
 
+use super::declaration::FlagKind;
 use super::endpoint::Endpoint;
 use super::error::{SettingsError, Source};
-use super::flag::{Flag, FlagKind};
+use super::flag::Flag;
 use super::table::DEFAULT_LISTEN;
 use super::value::{self, Allowed};
 use crate::address::{self, Problem};

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 
+use super::declaration::FlagKind;
 use super::error::{SettingsError, Source};
-use super::flag::{FLAGS, Flag, FlagKind};
+use super::flag::{FLAGS, Flag};
 use super::raw::{RawSettings, RawValue};
 use super::{file, help};
 

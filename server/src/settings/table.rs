@@ -1,15 +1,14 @@
 //! Declarations of the settings that are not limits of the core.
 
-use std::time::Duration;
-
 use stentor_core::Config;
 use stentor_core::config::Unit;
 
 use super::Settings;
 use super::client_table;
-use super::flag::FlagKind::{
+use super::declaration::FlagKind::{
     self, Address, Addresses, Choice, Hosts, Limit, Number, Origins, Subprotocols, Switch,
 };
+use super::declaration::{Declaration, bytes, count, millis, open};
 use super::value::Bounds;
 use crate::ServerOptions;
 
@@ -61,55 +60,6 @@ pub(super) fn section_prefix(key: &str) -> &'static str {
 /// Returns the declarations of all settings that are not limits of the core.
 pub(super) fn own() -> impl Iterator<Item = &'static Declaration> {
     OWN.iter().chain(client_table::declarations())
-}
-
-/// The declaration of a setting.
-#[derive(Debug)]
-pub(super) struct Declaration {
-    pub(super) key: &'static str,
-    pub(super) short: Option<&'static str>,
-    pub(super) kind: FlagKind,
-    /// The help text. That of a limit is the core's.
-    pub(super) about: Option<&'static str>,
-    pub(super) range: Option<&'static str>,
-    pub(super) default: Option<&'static str>,
-}
-
-impl Declaration {
-    pub(super) const fn new(key: &'static str, kind: FlagKind, about: &'static str) -> Self {
-        Self {
-            key,
-            short: None,
-            kind,
-            about: Some(about),
-            range: None,
-            default: None,
-        }
-    }
-
-    /// Sets a second, shorter flag.
-    const fn short(self, short: &'static str) -> Self {
-        Self {
-            short: Some(short),
-            ..self
-        }
-    }
-
-    /// Sets the range in words.
-    pub(super) const fn range(self, range: &'static str) -> Self {
-        Self {
-            range: Some(range),
-            ..self
-        }
-    }
-
-    /// Sets the default in words.
-    pub(super) const fn default(self, default: &'static str) -> Self {
-        Self {
-            default: Some(default),
-            ..self
-        }
-    }
 }
 
 /// The default of `server.listen`.
@@ -292,35 +242,8 @@ const OWN: &[Declaration] = &[
     ),
 ];
 
-type Get = fn(&Settings) -> Option<u64>;
-
-pub(super) const fn count(min: u64, default: u64, max: u64, get: Get) -> FlagKind {
-    let bounds = Bounds::new(Unit::Count, min, default, max);
-    Number { bounds, get }
-}
-
-pub(super) const fn bytes(min: u64, default: u64, max: u64, get: Get) -> FlagKind {
-    let bounds = Bounds::new(Unit::Bytes, min, default, max);
-    Number { bounds, get }
-}
-
 /// A time of at most an hour.
-const fn time(default: u64, get: Get) -> FlagKind {
+const fn time(default: u64, get: fn(&Settings) -> Option<u64>) -> FlagKind {
     let bounds = Bounds::new(Unit::Milliseconds, 0, default, 3_600_000);
     Number { bounds, get }
-}
-
-/// A count whose default depends on the machine.
-pub(super) const fn open(min: u64, max: u64, get: Get) -> FlagKind {
-    let bounds = Bounds {
-        unit: Unit::Count,
-        min,
-        default: None,
-        max,
-    };
-    Number { bounds, get }
-}
-
-pub(super) const fn millis(duration: Duration) -> u64 {
-    duration.as_millis() as u64
 }

@@ -21,19 +21,20 @@ pub(crate) enum Decoder {
 const _: () = assert!(size_of::<Decoder>() <= 24);
 
 impl Decoder {
-    /// Returns a machine whose handshake is done. `agreed` is the compression that was agreed on.
-    pub(crate) fn new(wire: Wire, agreed: Option<&Params>) -> Self {
-        match (wire, agreed) {
-            (Wire::WebSocket, None) => Self::WebSocket(Connection::new(Role::Server)),
-            (Wire::WebSocket, Some(agreed)) => {
-                Self::WebSocket(Connection::with_deflate(Role::Server, agreed))
-            }
+    /// Returns a machine whose handshake is done. `agreed` is the compression that was agreed on,
+    /// `max_message` the longest message in bytes.
+    pub(crate) fn new(wire: Wire, agreed: Option<&Params>, max_message: usize) -> Self {
+        let connection = match (wire, agreed) {
+            (Wire::WebSocket, None) => Connection::new(Role::Server),
+            (Wire::WebSocket, Some(agreed)) => Connection::with_deflate(Role::Server, agreed),
             #[cfg(feature = "testing")]
-            (Wire::Lines, _) => Self::Lines(LineDecoder::new()),
-        }
+            (Wire::Lines, _) => return Self::Lines(LineDecoder::new(max_message)),
+        };
+        Self::WebSocket(connection.with_max_message(max_message))
     }
 
-    /// Decodes `input` up to the next event, like [`Connection::poll_event`].
+    /// Decodes `input` up to the next event, like [`Connection::poll_event`]; the limit on the bytes
+    /// of a message is that of [`new`](Self::new).
     // One more call, and the event is copied twice.
     #[inline(always)]
     pub(crate) fn poll_event(
@@ -43,9 +44,12 @@ impl Decoder {
         buffers: &mut DecodeBuffers,
     ) -> Result<Step, PeerError> {
         match self {
-            Self::WebSocket(connection) => connection.poll_event(input, limits, buffers),
+            Self::WebSocket(connection) => {
+                let bytes = connection.max_message();
+                connection.poll_event(input, MessageLimits { bytes, ..limits }, buffers)
+            }
             #[cfg(feature = "testing")]
-            Self::Lines(lines) => lines.poll_event(input, limits),
+            Self::Lines(lines) => lines.poll_event(input),
         }
     }
 

@@ -3,20 +3,20 @@
 
 use crate::proto::ws::header::Tag;
 use crate::proto::ws::opcode::{MessageType, Opcode};
-use crate::proto::ws::{
-    CloseState, ConnectionEvent, MessageLimits, Payload, PeerError, Step, utf8,
-};
+use crate::proto::ws::{CloseState, ConnectionEvent, Payload, PeerError, Step, utf8};
 
 /// The receiving end.
 #[derive(Debug)]
 pub(crate) struct LineDecoder {
     state: CloseState,
+    max_message: u32,
 }
 
 impl LineDecoder {
-    pub(crate) const fn new() -> Self {
+    pub(crate) const fn new(max_message: usize) -> Self {
         Self {
             state: CloseState::Open,
+            max_message: max_message as u32,
         }
     }
 
@@ -33,22 +33,18 @@ impl LineDecoder {
         self.state = CloseState::Failed;
     }
 
-    pub(crate) fn poll_event(
-        &mut self,
-        input: &[u8],
-        limits: MessageLimits,
-    ) -> Result<Step, PeerError> {
-        let step = Self::step(input, limits);
+    pub(crate) fn poll_event(&mut self, input: &[u8]) -> Result<Step, PeerError> {
+        let step = Self::step(input, self.max_message as usize);
         if step.is_err() {
             self.handle_failure();
         }
         step
     }
 
-    fn step(input: &[u8], limits: MessageLimits) -> Result<Step, PeerError> {
-        let most = (limits.bytes + PING.len() + 1).min(input.len());
+    fn step(input: &[u8], max_message: usize) -> Result<Step, PeerError> {
+        let most = (max_message + PING.len() + 1).min(input.len());
         let Some(end) = input[..most].iter().position(|&byte| byte == b'\n') else {
-            let is_too_long = input.len() > limits.bytes;
+            let is_too_long = input.len() > max_message;
             return if is_too_long {
                 Err(PeerError::MessageTooBig)
             } else {
@@ -59,7 +55,7 @@ impl LineDecoder {
             ConnectionEvent::Ping(PING.len()..end)
         } else if input.starts_with(PONG) && PONG.len() <= end {
             ConnectionEvent::Pong(PONG.len()..end)
-        } else if end > limits.bytes {
+        } else if end > max_message {
             return Err(PeerError::MessageTooBig);
         } else if utf8::is_valid(&input[..end]) {
             ConnectionEvent::Message {

@@ -33,6 +33,8 @@ pub struct Connection {
     inflates: bool,
     role: Role,
     state: CloseState,
+    /// Bytes of a message at most, whatever others may have.
+    max_message: u32,
 }
 
 const _: () = assert!(size_of::<Connection>() <= 24);
@@ -46,7 +48,21 @@ impl Connection {
             inflates: false,
             role,
             state: CloseState::Open,
+            max_message: u32::MAX,
         }
+    }
+
+    /// Sets a limit of its own, in bytes of a message, at most 1 GiB.
+    #[must_use]
+    pub(crate) const fn with_max_message(mut self, bytes: usize) -> Self {
+        self.max_message = bytes as u32;
+        self
+    }
+
+    /// Returns the limit of its own.
+    #[inline]
+    pub(crate) const fn max_message(&self) -> usize {
+        self.max_message as usize
     }
 
     /// Returns a connection whose handshake is done and which has agreed on permessage-deflate. A

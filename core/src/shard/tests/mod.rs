@@ -2,6 +2,7 @@
 //! much as a test wants.
 
 mod closing;
+mod codec_limits;
 mod discarded;
 mod pushes;
 

@@ -1,7 +1,7 @@
 //! Subscriptions, publications and presence.
 
 use serde_json::{Value, json};
-use stentor_core::ConnId;
+use stentor_core::{ConnId, OverflowPolicy};
 use stentor_gateway::namespaces::{
     ChannelOptions, ChannelSettings, PersonalChannel, PublicationDataFormat,
 };
@@ -386,4 +386,66 @@ fn a_user_has_a_channel_of_their_own() {
     let connect = format!(r#"{{"id":1,"connect":{{"token":"{}"}}}}"#, token("{}"));
     let replies = server.ask(id, &connect);
     assert_eq!(replies[0]["connect"].get("subs"), None);
+}
+
+#[test]
+fn a_user_may_have_one_connection_at_a_time() {
+    let mut server = Server::new(settings(ChannelSettings {
+        without_namespace: ChannelOptions {
+            presence: true,
+            ..ChannelOptions::default()
+        },
+        personal_channel: PersonalChannel {
+            enabled: true,
+            single_connection: true,
+            ..PersonalChannel::default()
+        },
+        ..ChannelSettings::default()
+    }));
+    let (first, _) = server.connected_with(&token(r#"{"sub":"42"}"#));
+    let (other, _) = server.connected_with(&token(r#"{"sub":"43"}"#));
+    let (second, _) = server.connected_with(&token(r#"{"sub":"42"}"#));
+    let closed = (3504, "connection limit".to_owned());
+    assert_eq!(server.closed(first), Some(closed.clone()));
+    let (third, _) = server.connected_with(&token(r#"{"sub":"42"}"#));
+    assert_eq!(server.closed(second), Some(closed));
+    assert!(server.texts(third).is_empty());
+    assert!(server.texts(other).is_empty());
+}
+
+#[test]
+fn a_client_that_reads_too_slowly_is_closed_with_3008() {
+    let mut server = open();
+    let (slow, _) = server.connected();
+    let (other, _) = server.connected();
+    subscribe(&mut server, slow, "a");
+    subscribe(&mut server, other, "a");
+    server.set_stuck(slow, true);
+    for _ in 0..2_000 {
+        let replies = server.ask(other, r#"{"id":3,"publish":{"channel":"a","data":1}}"#);
+        assert_eq!(replies.len(), 2);
+    }
+    server.set_stuck(slow, false);
+    assert_eq!(server.closed(slow), Some((3008, "slow".to_owned())));
+}
+
+#[test]
+fn a_namespace_may_drop_what_a_slow_client_does_not_take() {
+    let mut server = Server::new(insecure(ChannelOptions {
+        overflow: Some(OverflowPolicy::DropNew),
+        ..ChannelOptions::default()
+    }));
+    let (slow, _) = server.connected();
+    let (other, _) = server.connected();
+    subscribe(&mut server, slow, "a");
+    server.set_stuck(slow, true);
+    for _ in 0..2_000 {
+        server.ask(other, r#"{"id":3,"publish":{"channel":"a","data":1}}"#);
+    }
+    // Replies are not dropped.
+    server.send(slow, r#"{"id":4,"unsubscribe":{"channel":"b"}}"#);
+    server.set_stuck(slow, false);
+    let values = server.values(slow);
+    assert!((1..2_000).contains(&values.len()), "{}", values.len());
+    assert!(values.contains(&json!({"id": 4, "unsubscribe": {}})));
 }

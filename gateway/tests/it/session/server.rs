@@ -1,5 +1,5 @@
-//! A server of one shard that is driven in memory. Clients are buffers, and time advances when the
-//! test says so.
+//! A server of several shards that is driven in memory. Clients are buffers, and time advances when
+//! the test says so. Each connection is on another shard than the one before.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -20,9 +20,12 @@ const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
 
+const SHARDS: u16 = 3;
+
 pub(super) struct Server {
-    shard: Shard<Gateway>,
+    shards: Vec<Shard<Gateway>>,
     now: Timestamp,
+    /// When a shard wants to be called next.
     next: Option<Timestamp>,
     clients: HashMap<ConnId, Client>,
 }
@@ -35,32 +38,44 @@ struct Client {
     bytes: Vec<u8>,
     /// Opcode and payload of each frame, but for pings.
     frames: Vec<(u8, Vec<u8>)>,
+    /// Whether its socket takes nothing.
+    is_stuck: bool,
 }
 
 impl Server {
     pub(super) fn new(settings: GatewaySettings) -> Self {
-        let config = Config::builder().channels_per_connection(1_000);
-        let config = config.build().expect("limits in range");
-        let gateway = Gateway::new(ShardId(0), Arc::new(settings));
-        let mut shard = Shard::new(ShardId(0), &config, gateway);
-        shard.handle_wall_clock(Timestamp::ORIGIN, Duration::from_secs(NOW));
+        let config = Config::builder().shards(SHARDS);
+        let config = config.channels_per_connection(1_000).build();
+        let config = config.expect("limits in range");
+        let settings = Arc::new(settings);
+        let shards = (0..SHARDS).map(|number| {
+            let gateway = Gateway::new(ShardId(number), Arc::clone(&settings));
+            let mut shard = Shard::new(ShardId(number), &config, gateway);
+            shard.handle_wall_clock(Timestamp::ORIGIN, Duration::from_secs(NOW));
+            shard
+        });
         Self {
-            shard,
+            shards: shards.collect(),
             now: Timestamp::ORIGIN,
             next: None,
             clients: HashMap::new(),
         }
     }
 
+    fn shard(&mut self, id: ConnId) -> &mut Shard<Gateway> {
+        &mut self.shards[id.shard().index()]
+    }
+
     /// Sends a request with these field lines, and returns its connection.
     pub(super) fn request(&mut self, target: &str, fields: &[&str]) -> ConnId {
         let peer = SocketAddr::from(([127, 0, 0, 1], 49_152));
-        let id = self.shard.accept_from(self.now, Admission::Normal, peer);
+        let (now, place) = (self.now, self.clients.len() % self.shards.len());
+        let id = self.shards[place].accept_from(now, Admission::Normal, peer);
         self.clients.insert(id, Client::default());
         let line = format!("GET {target} HTTP/1.1");
         let head = [&[&*line], fields, &["", ""]].concat();
         let mut request = head.join("\r\n").into_bytes();
-        self.shard.handle_input(self.now, id, &mut request);
+        self.shard(id).handle_input(now, id, &mut request);
         self.turn();
         id
     }
@@ -196,12 +211,25 @@ impl Server {
         self.send_frame(id, CLOSE, &1_000_u16.to_be_bytes());
     }
 
+    /// Lets the socket of a client take nothing from now on, or everything again.
+    pub(super) fn set_stuck(&mut self, id: ConnId, is_stuck: bool) {
+        let client = self.clients.get_mut(&id).expect("it has connected");
+        client.is_stuck = is_stuck;
+        if !is_stuck {
+            let now = self.now;
+            self.shard(id).handle_writable(now, id);
+            self.turn();
+        }
+    }
+
     /// Lets time pass. What is due meanwhile is done at its time.
     pub(super) fn advance(&mut self, by: Duration) {
         let end = self.now.after(by);
         while let Some(next) = self.next.filter(|&next| next <= end) {
             self.now = self.now.max(next);
-            self.shard.handle_timeout(self.now);
+            for shard in &mut self.shards {
+                shard.handle_timeout(self.now);
+            }
             self.turn();
         }
         self.now = end;
@@ -219,51 +247,76 @@ impl Server {
         waited
     }
 
-    /// Returns the counters of the gateway.
-    pub(super) fn stats(&self) -> &GatewayStats {
-        self.shard.handler().stats()
+    /// Returns the counters of all shards.
+    pub(super) fn stats(&self) -> GatewayStats {
+        let mut sum = GatewayStats::default();
+        for shard in &self.shards {
+            sum.add(shard.handler().stats());
+        }
+        sum
     }
 
     fn send_frame(&mut self, id: ConnId, opcode: u8, payload: &[u8]) {
-        self.shard
-            .handle_input(self.now, id, &mut frame(opcode, payload));
+        let now = self.now;
+        self.shard(id)
+            .handle_input(now, id, &mut frame(opcode, payload));
         self.turn();
     }
 
-    /// Does what the shard asks for, until it waits for time or input.
+    /// Does what the shards ask for, until all of them wait for time or input.
     fn turn(&mut self) {
+        let mut is_idle = false;
+        while !is_idle {
+            is_idle = true;
+            self.next = None;
+            for place in 0..self.shards.len() {
+                is_idle &= self.turn_of(place);
+            }
+        }
+    }
+
+    /// Does what a shard asks for. Returns whether it had nothing for the others.
+    fn turn_of(&mut self, place: usize) -> bool {
+        let mut is_idle = true;
         loop {
-            match self.shard.poll_output() {
+            match self.shards[place].poll_output() {
                 Output::Flush(id) => self.write(id),
+                Output::Send(to, message) => {
+                    is_idle = false;
+                    self.shards[to.index()].handle_message(self.now, message);
+                }
                 Output::Submit(id, task, _) => {
                     let outcome = task.run(stentor_core::id::WorkerId(7));
-                    self.shard.handle_task(self.now, id, TaskEnd::Done(outcome));
+                    self.shards[place].handle_task(self.now, id, TaskEnd::Done(outcome));
                 }
                 // The client closes its side too.
-                Output::Shut(id) => self.shard.handle_eof(self.now, id),
+                Output::Shut(id) => self.shards[place].handle_eof(self.now, id),
                 Output::Timeout(next) => {
-                    self.next = next.map(|(at, _)| at);
-                    return;
+                    let next = next.map(|(at, _)| at);
+                    self.next = [self.next, next].into_iter().flatten().min();
+                    return is_idle;
                 }
                 Output::StopReading(_)
                 | Output::StartReading(_)
                 | Output::LimitUnsent { .. }
                 | Output::Disconnect(_)
                 | Output::Event(_) => {}
-                output => panic!("one shard, no pages, and nothing catches panics: {output:?}"),
+                output => panic!("no pages, and nothing catches panics: {output:?}"),
             }
         }
     }
 
     /// Writes what waits for a client, which answers pings of WebSocket at once.
     fn write(&mut self, id: ConnId) {
+        let now = self.now;
+        let shard = &mut self.shards[id.shard().index()];
         let client = self.clients.get_mut(&id).expect("it has connected");
         let mut chunks = Chunks::new();
-        self.shard.poll_transmit(id, &mut chunks);
-        let len = chunks.len();
-        client.bytes.extend(chunks.as_slices().concat());
+        shard.poll_transmit(id, &mut chunks);
+        let len = if client.is_stuck { 0 } else { chunks.len() };
+        client.bytes.extend(&chunks.as_slices().concat()[..len]);
         drop(chunks);
-        self.shard.handle_transmitted(self.now, id, len);
+        shard.handle_transmitted(now, id, len);
         if client.head.is_none() {
             client.take_head();
         }
@@ -272,7 +325,7 @@ impl Server {
         {
             if opcode == PING {
                 let mut pong = frame(PONG, &payload);
-                self.shard.handle_input(self.now, id, &mut pong);
+                shard.handle_input(now, id, &mut pong);
             } else {
                 client.frames.push((opcode, payload));
             }

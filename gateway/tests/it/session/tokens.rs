@@ -170,8 +170,8 @@ fn a_subscription_token_decides_alone() {
         let closed = server.close_of(id, &subscribe("b", claims));
         assert_eq!(closed, Some((3500, "invalid token".to_owned())), "{claims}");
     }
-    let failures = server.stats().token_failures();
-    let failures: Vec<_> = failures.filter(|(_, n)| *n > 0).collect();
+    let stats = server.stats();
+    let failures: Vec<_> = stats.token_failures().filter(|(_, n)| *n > 0).collect();
     assert!(
         failures.contains(&(TokenError::WrongUser, 2)),
         "{failures:?}"

@@ -6,7 +6,8 @@ use serde_json::Value;
 use stentor_core::config::Unit;
 
 use crate::settings::Settings;
-use crate::settings::flag::{FLAGS, Flag, FlagKind, HIDDEN};
+use crate::settings::declaration::FlagKind;
+use crate::settings::flag::{FLAGS, Flag, HIDDEN};
 use crate::settings::raw::RawSettings;
 use crate::settings::table::DEFAULT_LISTEN;
 
