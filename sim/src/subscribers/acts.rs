@@ -48,6 +48,7 @@ impl World {
         }
         let mut commands = Vec::new();
         let several = match act {
+            Act::Burst if self.setup.is_tight => 3,
             Act::Burst => 2 + rng.below(38),
             Act::Batch => 2 + rng.below(6),
             _ => 1,
@@ -309,7 +310,7 @@ impl World {
     }
 
     fn publish(&mut self, conn: usize, channel: &str, rng: &mut Rng) -> ProtoCommand {
-        let size = *pick(rng, &[0, 0, 10, 60, 300, 1_500]);
+        let size = *pick(rng, self.setup.paddings());
         let now = self.now();
         let state = &self.conns[conn];
         let beside = 5 + state.user.len() + state.client.len() + state.conn_info.len();

@@ -147,15 +147,10 @@ impl World {
             _ => {}
         }
         state.conn_info = info.to_owned();
+        let mut several = 0;
         if !state.user.is_empty() {
-            let most = if std::env::var_os("ONE").is_some() {
-                1
-            } else {
-                5
-            };
-            let mut several = 0;
             for rules in &self.setup.channels {
-                if rng.percent(4) && several < most {
+                if several < SERVER_SIDE && rng.percent(3) {
                     several += 1;
                     token = token.server_channel(&rules.name);
                 }
@@ -167,7 +162,7 @@ impl World {
         if rng.percent(30) {
             // It knows them, and lets the server make them.
             for (channel, (epoch, offset)) in &self.people[who].known {
-                if rng.percent(50) && subs.len() < 2 && std::env::var_os("ONE").is_none() {
+                if subs.len() + several < SERVER_SIDE && rng.percent(50) {
                     subs.insert(channel.clone(), (epoch.clone(), *offset));
                     let wish = ProtoSubscribe {
                         recover: true,
@@ -223,3 +218,6 @@ impl World {
         id
     }
 }
+
+/// The most subscriptions that the server makes for a client.
+const SERVER_SIDE: usize = 1;
