@@ -10,7 +10,7 @@
 //! only), `--shards 4` (0 for any number), `--clients 200`, `--messages 20000`, `--jobs 1`,
 //! `--shrink 120` (seconds that the search for a short history may take), `--subscribers 0` (1 for
 //! clients of the channel protocol; then `--messages` is how many things happen, and there are as many
-//! shards as the seed says).
+//! shards as the seed says), `--trace 0` (1 to print all messages of a short history of these).
 
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -27,6 +27,7 @@ struct Options {
     jobs: usize,
     shrink: Duration,
     are_subscribers: bool,
+    traces: bool,
 }
 
 impl Options {
@@ -42,6 +43,7 @@ impl Options {
             jobs: 1,
             shrink: Duration::from_secs(120),
             are_subscribers: false,
+            traces: false,
         };
         while let Some(option) = words.next() {
             let number = words.next().and_then(|word| word.parse::<u32>().ok());
@@ -54,6 +56,7 @@ impl Options {
                 "--clients" => options.scale.clients = number.clamp(1, 60_000) as usize,
                 "--messages" => options.scale.messages = number as usize,
                 "--jobs" => options.jobs = number.max(1) as usize,
+                "--trace" => options.traces = number > 0,
                 "--subscribers" => options.are_subscribers = number > 0,
                 "--shrink" => options.shrink = Duration::from_secs(number.into()),
                 _ => return Err(format!("there is no {option}")),
@@ -130,7 +133,7 @@ fn main() -> ExitCode {
 /// Runs seeds with clients of the channel protocol.
 fn run_subscribers(options: &Options) -> ExitCode {
     let (begin, scale) = (Instant::now(), options.scale);
-    if options.seeds > 1 {
+    if options.seeds > 1 || options.traces || !options.shrink.is_zero() {
         std::panic::set_hook(Box::new(|_| {}));
     }
     let plan = |seed| SubscribersPlan::new(seed, scale.clients, scale.messages);
@@ -176,6 +179,9 @@ fn run_subscribers(options: &Options) -> ExitCode {
     let seconds = begin.elapsed().as_secs_f64();
     println!("{done} seeds in {seconds:.0} s, {} failed", failed.len());
     for (seed, failure) in failed.iter().take(MOST_FAILURES) {
+        if options.shrink.is_zero() && options.traces {
+            let _ = subscribers::trace(&plan(*seed));
+        }
         if options.shrink.is_zero() {
             break;
         }
@@ -183,6 +189,10 @@ fn run_subscribers(options: &Options) -> ExitCode {
         let go_on = || begin.elapsed() < options.shrink;
         let (short, why) = subscribers::shrink(&plan(*seed), failure, go_on);
         println!("\nseed {seed}: these suffice:\n{short}{}", why.message);
+        if options.traces {
+            println!("{:?}", short.setup);
+            let _ = subscribers::trace(&short);
+        }
     }
     match failed.is_empty() {
         true => ExitCode::SUCCESS,

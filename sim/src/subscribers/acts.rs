@@ -6,6 +6,7 @@ use super::attacks;
 use super::connection::{Asked, Stage, Sub, SubState, SubscribeAsked};
 use super::opening::sign;
 use super::plan::Act;
+use super::pushes::ENDS_ARE_LATE;
 use super::setup::{SECRET, pick};
 use super::wire::Speech;
 use super::world::World;
@@ -22,6 +23,7 @@ impl World {
             Act::Reader => return self.read_slowly(conn, rng),
             Act::Mute => {
                 self.conns[conn].answers_pings = false;
+                self.conns[conn].unanswering_since = Some(self.now());
                 self.conns[conn].may_close.insert(3012);
                 return;
             }
@@ -167,10 +169,13 @@ impl World {
 
     fn add_unsubscribe(&mut self, conn: usize, channel: &str, commands: &mut Vec<ProtoCommand>) {
         if let Some(sub) = self.conns[conn].subs.get_mut(channel) {
-            if sub.state != SubState::Live {
-                return;
+            match sub.state {
+                SubState::Live => sub.state = SubState::Leaving,
+                SubState::Asked if !ENDS_ARE_LATE && !sub.leaves_at_once => {
+                    sub.leaves_at_once = true;
+                }
+                _ => return,
             }
-            sub.state = SubState::Leaving;
         }
         let id = self.ask(conn, Asked::Unsubscribe, channel, Vec::new(), false);
         commands.push(ProtoCommand {
@@ -197,6 +202,7 @@ impl World {
         if let Some(sub) = self.conns[conn].subs.get(channel) {
             match sub.state {
                 // It may have been ended meanwhile.
+                SubState::Asked if sub.leaves_at_once => return,
                 SubState::Live | SubState::Asked if rng.percent(30) => errors.push(105),
                 SubState::Leaving if !sub.is_asked_again => {}
                 _ => return,
@@ -314,7 +320,13 @@ impl World {
         let now = self.now();
         let state = &self.conns[conn];
         let beside = 5 + state.user.len() + state.client.len() + state.conn_info.len();
+        let is_raw = channel.starts_with("raw:")
+            && self.conns[conn].speech == Speech::Protobuf
+            && rng.percent(30);
         let payload = |n| {
+            if is_raw {
+                return [b"\xFF", format!("{n} is no JSON").as_bytes()].concat();
+            }
             let pad = "x".repeat(size);
             format!(r#"{{"n":{n},"pad":"{pad}"}}"#).into_bytes()
         };

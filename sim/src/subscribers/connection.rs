@@ -59,6 +59,8 @@ pub(super) struct Conn {
     /// It has sent what is not allowed, and replies may be missing.
     pub(super) is_spoiled: bool,
     pub(super) answers_pings: bool,
+    /// When it was connected, or answered no more pings.
+    pub(super) unanswering_since: Option<u64>,
     /// When its token expires, in seconds of Unix time.
     pub(super) expires: Option<u64>,
     /// Errors that it was told.
@@ -146,6 +148,8 @@ pub(super) struct Sub {
     /// When it has heard that it has come itself.
     pub(super) came: Option<u64>,
     pub(super) expires: Option<u64>,
+    /// Its end was asked for before the answer came.
+    pub(super) leaves_at_once: bool,
     /// It is asked for once more behind the end that was asked for.
     pub(super) is_asked_again: bool,
 }

@@ -190,12 +190,16 @@ impl World {
                     .expect("the result of an unsubscribe");
                 let subs = &mut self.conns[conn].subs;
                 if let Some(sub) = subs.get_mut(&channel)
-                    && sub.state == SubState::Leaving
+                    && sub.state != SubState::Live
                 {
+                    assert!(
+                        sub.state == SubState::Leaving || !sub.leaves_at_once,
+                        "conn {conn}: the end in {channel} is answered before its beginning"
+                    );
                     let is_asked_again = sub.is_asked_again;
                     subs.remove(&channel);
                     if is_asked_again {
-                        self.ask_again(conn, &channel);
+                        self.ask_again(conn, &channel, sent);
                     }
                 }
             }
@@ -262,8 +266,7 @@ impl World {
     }
 
     /// A subscription waits for its answer that was asked for behind the end of another.
-    pub(super) fn ask_again(&mut self, conn: usize, channel: &str) {
-        let asked_at = self.now();
+    pub(super) fn ask_again(&mut self, conn: usize, channel: &str, asked_at: u64) {
         let sub = super::connection::Sub {
             channel: channel.to_owned(),
             asked_at,
@@ -334,7 +337,7 @@ impl World {
             if result.recovered {
                 self.coverage.note("server-side subscription recovered");
             }
-            self.ask_again(conn, &channel);
+            self.ask_again(conn, &channel, sent);
             self.take_subscription(conn, &channel, &asked, result, (sent, None), true);
         }
     }

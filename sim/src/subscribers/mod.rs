@@ -63,8 +63,20 @@ pub struct SubscribersReport {
 /// # Errors
 /// What did not hold.
 pub fn run(plan: &SubscribersPlan) -> Result<SubscribersReport, ScenarioFailure> {
+    run_with(plan, false)
+}
+
+/// [`run`]s a plan, and prints every message.
+///
+/// # Errors
+/// What did not hold.
+pub fn trace(plan: &SubscribersPlan) -> Result<SubscribersReport, ScenarioFailure> {
+    run_with(plan, true)
+}
+
+fn run_with(plan: &SubscribersPlan, traces: bool) -> Result<SubscribersReport, ScenarioFailure> {
     let steps = Cell::new(0);
-    let life = || World::new(plan).run(plan, &steps);
+    let life = || World::new(plan, traces).run(plan, &steps);
     std::panic::catch_unwind(AssertUnwindSafe(life)).map_err(|panic| {
         let message = panic.downcast_ref::<String>().cloned();
         let message = message.or_else(|| Some((*panic.downcast_ref::<&str>()?).to_string()));

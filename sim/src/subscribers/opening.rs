@@ -29,6 +29,10 @@ impl World {
         if self.setup.is_lossy || self.setup.config.reply_messages() < 64 {
             may_close.insert(3008);
         }
+        if person.speech == Speech::Json {
+            // What others publish in Protobuf may be no JSON.
+            may_close.insert(3506);
+        }
         if person.speech == Speech::Seed {
             may_close.insert(1013);
         }
@@ -53,6 +57,7 @@ impl World {
             was_slow: false,
             is_spoiled: false,
             answers_pings: true,
+            unanswering_since: None,
             expires: None,
             errors: 0,
             has_closed: false,

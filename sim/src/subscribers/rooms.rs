@@ -66,7 +66,10 @@ impl World {
                         false => format!("m{n} \"of\" the seed").into_bytes(),
                     };
                     let now = self.now();
+                    let is_there = self.conns[conn].room.as_ref();
+                    let is_there = is_there.is_some_and(|sub| sub.state == SubState::Live);
                     let n = self.ledger.say(&channel, conn, now, 0, payload);
+                    self.ledger.said[n].is_accepted = is_there;
                     let text = String::from_utf8_lossy(&self.ledger.said[n].payload).into_owned();
                     self.say(conn, &format!("msg:{text}"));
                 }

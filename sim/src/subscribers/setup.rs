@@ -75,7 +75,8 @@ impl SubscribersSetup {
         let mut rng = Rng::new(seed ^ 0x5B5C_21BE);
         let rng = &mut rng;
         let shards = 1 + rng.below(4) as u16;
-        let namespaces = namespaces(rng);
+        let is_tight = rng.percent(12);
+        let namespaces = namespaces(rng, is_tight);
         let mut channels = Vec::new();
         for (name, options) in &namespaces {
             for number in 0..1 + rng.below(2) {
@@ -94,7 +95,6 @@ impl SubscribersSetup {
             &[(3, 2_000), (12, 8_000), (256, 1 << 20), (256, 1 << 20)],
         );
         let replies = *pick(rng, &[(64, 256 << 10)]);
-        let is_tight = rng.percent(12);
         let memory =
             usize::from(is_tight) * usize::from(shards) * ((1 << 20) + (9 << 10) * clients);
         let config = Config::builder()
@@ -128,7 +128,7 @@ impl SubscribersSetup {
             detached: rng.percent(30),
             ..Network::smooth(seed)
         };
-        let settings = gateway_settings(rng, &namespaces);
+        let settings = gateway_settings(rng, &namespaces, is_tight);
         let speech = [
             Speech::Json,
             Speech::Json,
@@ -150,10 +150,14 @@ impl SubscribersSetup {
     }
 }
 
-fn gateway_settings(rng: &mut Rng, namespaces: &[(&str, ChannelOptions)]) -> GatewaySettings {
+fn gateway_settings(
+    rng: &mut Rng,
+    namespaces: &[(&str, ChannelOptions)],
+    is_tight: bool,
+) -> GatewaySettings {
     let named = namespaces.iter().filter(|(name, _)| !name.is_empty());
     let settings = ChannelSettings {
-        without_namespace: namespaces[0].1.clone(),
+        without_namespace: namespaces[1].1.clone(),
         namespaces: named
             .map(|(name, options)| ((*name).to_owned(), options.clone()))
             .collect(),
@@ -178,24 +182,37 @@ fn gateway_settings(rng: &mut Rng, namespaces: &[(&str, ChannelOptions)]) -> Gat
             history_max_publication_limit: *pick(rng, &[4, 300]),
             recovery_max_publication_limit: *pick(rng, &[5, 300]),
             connect_include_server_time: false,
-            history_max_bytes: *pick(rng, &[400, 2_000, 4 << 20]),
+            history_max_bytes: match is_tight {
+                true => 4 << 20,
+                false => *pick(rng, &[400, 2_000, 4 << 20]),
+            },
             rpc_ping: true,
         },
         seed_protocol: SeedProtocol {
             enabled: true,
-            namespace: pick(rng, namespaces).0.to_owned(),
+            // What is no text is none of its business.
+            namespace: pick(rng, &namespaces[1..]).0.to_owned(),
             ..SeedProtocol::default()
         },
         node: 1,
     }
 }
 
-/// The first is that of channels without a namespace.
-fn namespaces(rng: &mut Rng) -> Vec<(&'static str, ChannelOptions)> {
+/// The first is that of publications that are no JSON, the second that of channels without a namespace.
+fn namespaces(rng: &mut Rng, is_tight: bool) -> Vec<(&'static str, ChannelOptions)> {
     let history = |rng: &mut Rng, open: ChannelOptions| {
-        let ttl = *pick(rng, &[3, 20, 120]);
+        let ttl = if is_tight {
+            120
+        } else {
+            *pick(rng, &[3, 20, 120])
+        };
+        let size = if is_tight {
+            100
+        } else {
+            *pick(rng, &[1, 3, 10, 100])
+        };
         ChannelOptions {
-            history_size: *pick(rng, &[1, 3, 10, 100]),
+            history_size: size,
             history_ttl: seconds(&ttl),
             history_meta_ttl: Some(seconds(&(ttl * pick(rng, &[1, 3])))),
             ..open
@@ -255,12 +272,17 @@ fn namespaces(rng: &mut Rng) -> Vec<(&'static str, ChannelOptions)> {
         allow_positioning: true,
         ..history(rng, open.clone())
     };
+    let raw = ChannelOptions {
+        force_recovery: true,
+        ..history(rng, open.clone())
+    };
     let closed = ChannelOptions {
         allow_subscribe_for_client: false,
         force_recovery: true,
         ..history(rng, open)
     };
     vec![
+        ("raw", raw),
         ("", without),
         ("plain", plain),
         ("room", room),

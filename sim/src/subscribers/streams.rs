@@ -116,7 +116,7 @@ impl World {
         let now = self.now();
         if self.conns[conn].subs.get(channel).is_none() {
             // It was ended by the server after this was asked.
-            self.ask_again(conn, channel);
+            self.ask_again(conn, channel, at.0);
         }
         let heard: Vec<usize> = result
             .publications
@@ -128,7 +128,10 @@ impl World {
             .get_mut(channel)
             .expect("it was asked for");
         assert_eq!(sub.state, SubState::Asked, "{what}");
-        sub.state = SubState::Live;
+        sub.state = match sub.leaves_at_once {
+            true => SubState::Leaving,
+            false => SubState::Live,
+        };
         (sub.position, sub.since, sub.expires) = (position, now, asked.expires);
         sub.heard.extend(heard);
         let options = &rules.options;

@@ -28,13 +28,18 @@ pub(super) struct World {
     /// Answers of the seed protocol and replies, as they come.
     pub(super) views: Vec<super::quiet::View>,
     pub(super) is_viewing: bool,
+    /// When the last comparison of views began, and who has left which channel since.
+    pub(super) views_since: u64,
+    pub(super) departed: Vec<(String, String)>,
+    /// Which connections the server held then.
+    pub(super) held_then: Vec<bool>,
     /// Bytes that were charged to the memory budget at first.
     pub(super) charged: u64,
     traces: bool,
 }
 
 impl World {
-    pub(super) fn new(plan: &SubscribersPlan) -> Self {
+    pub(super) fn new(plan: &SubscribersPlan, traces: bool) -> Self {
         let setup = plan.setup.clone();
         let settings = setup.settings.clone();
         let work = Box::new(|worker: WorkerId, task: &RoomTask| task.run(worker));
@@ -63,7 +68,10 @@ impl World {
             coverage: SubscribersCoverage::default(),
             views: Vec::new(),
             is_viewing: false,
-            traces: std::env::var_os("STENTOR_TRACE").is_some(),
+            views_since: 0,
+            departed: Vec::new(),
+            held_then: Vec::new(),
+            traces,
         }
     }
 
@@ -147,6 +155,9 @@ impl World {
     /// A connection is of no use any more.
     pub(super) fn leave(&mut self, conn: usize, stage: Stage) {
         let state = &mut self.conns[conn];
+        for channel in state.subs.keys() {
+            self.departed.push((channel.clone(), state.client.clone()));
+        }
         state.stage = stage;
         state.pending.clear();
         if self.people[state.who].conn == Some(conn) {
@@ -199,10 +210,10 @@ impl World {
                 }
                 _ => String::from_utf8_lossy(message).into_owned(),
             };
-            eprintln!("{now:>12} conn {conn} (client {who}, shard {shard}) {what} {text}");
+            println!("{now:>12} conn {conn} (client {who}, shard {shard}) {what} {text}");
         }
     }
 }
 
 /// How long clients take to answer at most, in microseconds.
-const SLICE: u64 = 100_000;
+pub(super) const SLICE: u64 = 100_000;
