@@ -8,7 +8,9 @@
 //!
 //! Options, with their defaults: `--seeds 100`, `--from 0` (the first seed), `--seed N` (that one
 //! only), `--shards 4` (0 for any number), `--clients 200`, `--messages 20000`, `--jobs 1`,
-//! `--shrink 120` (seconds that the search for a short history may take).
+//! `--shrink 120` (seconds that the search for a short history may take), `--subscribers 0` (1 for
+//! clients of the channel protocol; then `--messages` is how many things happen, and there are as many
+//! shards as the seed says), `--trace 0` (1 to print all messages of a short history of these).
 
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -16,6 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use stentor_sim::scenario::{Coverage, Scale, ScenarioFailure, ScenarioPlan, run, shrink};
+use stentor_sim::subscribers::{self, SubscribersCoverage, SubscribersPlan};
 
 struct Options {
     from: u64,
@@ -23,6 +26,8 @@ struct Options {
     scale: Scale,
     jobs: usize,
     shrink: Duration,
+    are_subscribers: bool,
+    traces: bool,
 }
 
 impl Options {
@@ -37,6 +42,8 @@ impl Options {
             },
             jobs: 1,
             shrink: Duration::from_secs(120),
+            are_subscribers: false,
+            traces: false,
         };
         while let Some(option) = words.next() {
             let number = words.next().and_then(|word| word.parse::<u32>().ok());
@@ -49,6 +56,8 @@ impl Options {
                 "--clients" => options.scale.clients = number.clamp(1, 60_000) as usize,
                 "--messages" => options.scale.messages = number as usize,
                 "--jobs" => options.jobs = number.max(1) as usize,
+                "--trace" => options.traces = number > 0,
+                "--subscribers" => options.are_subscribers = number > 0,
                 "--shrink" => options.shrink = Duration::from_secs(number.into()),
                 _ => return Err(format!("there is no {option}")),
             }
@@ -78,6 +87,9 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if options.are_subscribers {
+        return run_subscribers(&options);
+    }
     let sum = Mutex::new(Sum::default());
     let begin = Instant::now();
     // What fails says so itself; where in the code is of interest once.
@@ -115,6 +127,76 @@ fn main() -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// Runs seeds with clients of the channel protocol.
+fn run_subscribers(options: &Options) -> ExitCode {
+    let (begin, scale) = (Instant::now(), options.scale);
+    if options.seeds > 1 || options.traces || !options.shrink.is_zero() {
+        std::panic::set_hook(Box::new(|_| {}));
+    }
+    let plan = |seed| SubscribersPlan::new(seed, scale.clients, scale.messages);
+    let next = Mutex::new(options.from);
+    let sum = Mutex::new((SubscribersCoverage::default(), Vec::new(), 0));
+    thread::scope(|scope| {
+        for _ in 0..options.jobs {
+            scope.spawn(|| {
+                loop {
+                    let seed = {
+                        let mut next = next.lock().expect("nobody panics with it");
+                        *next += 1;
+                        *next - 1
+                    };
+                    if seed >= options.from + options.seeds {
+                        return;
+                    }
+                    let result = subscribers::run(&plan(seed));
+                    let mut sum = sum.lock().expect("nobody panics with it");
+                    sum.2 += 1;
+                    match result {
+                        Ok(report) => {
+                            sum.0.add(&report.coverage);
+                            if options.seeds == 1 {
+                                println!("digest {:#x}", report.digest);
+                            }
+                        }
+                        Err(failure) => {
+                            println!("seed {seed} fails: {}", failure.message);
+                            sum.1.push((seed, failure));
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let (coverage, failed, done) = sum.into_inner().expect("nobody panics with it");
+    println!("{coverage}");
+    let missing = coverage.missing();
+    if !missing.is_empty() && options.seeds > 1 {
+        println!("did not occur: {}", missing.join(", "));
+    }
+    let seconds = begin.elapsed().as_secs_f64();
+    println!("{done} seeds in {seconds:.0} s, {} failed", failed.len());
+    for (seed, failure) in failed.iter().take(MOST_FAILURES) {
+        if options.shrink.is_zero() && options.traces {
+            let _ = subscribers::trace(&plan(*seed));
+        }
+        if options.shrink.is_zero() {
+            break;
+        }
+        let begin = Instant::now();
+        let go_on = || begin.elapsed() < options.shrink;
+        let (short, why) = subscribers::shrink(&plan(*seed), failure, go_on);
+        println!("\nseed {seed}: these suffice:\n{short}{}", why.message);
+        if options.traces {
+            println!("{:?}", short.setup);
+            let _ = subscribers::trace(&short);
+        }
+    }
+    match failed.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     }
 }
 

@@ -201,6 +201,15 @@ impl<H: Handler> Sim<H> {
         Some(self.open(shard.index(), admission, Some(admission)))
     }
 
+    /// Sets the wall clock of every shard: `unix` is the time since the Unix epoch now. It goes on
+    /// with the virtual time.
+    pub fn set_wall_clock(&mut self, unix: Duration) {
+        let now = self.time();
+        for shard in &mut self.shards {
+            shard.handle_wall_clock(now, unix);
+        }
+    }
+
     /// Limits the connections that [`dial_any`](Self::dial_any) opens. Called before it is.
     pub fn limit_connections(&mut self, limit: Option<usize>) {
         self.limiter = ConnectionLimiter::new(self.shards.len() as u16, limit);

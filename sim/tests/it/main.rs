@@ -33,6 +33,7 @@ mod sessions;
 mod short_timeouts;
 mod simulation;
 mod streams;
+mod subscribers;
 mod tasks;
 mod timers;
 mod turns;
