@@ -10,7 +10,8 @@
 //! only), `--shards 4` (0 for any number), `--clients 200`, `--messages 20000`, `--jobs 1`,
 //! `--shrink 120` (seconds that the search for a short history may take), `--subscribers 0` (1 for
 //! clients of the channel protocol; then `--messages` is how many things happen, and there are as many
-//! shards as the seed says), `--trace 0` (1 to print all messages of a short history of these).
+//! shards as the seed says), `--trace 0` (1 to print all messages of a short history of these),
+//! `--strict 0` (1 for what is known not to hold yet, too).
 
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -18,7 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use stentor_sim::scenario::{Coverage, Scale, ScenarioFailure, ScenarioPlan, run, shrink};
-use stentor_sim::subscribers::{self, SubscribersCoverage, SubscribersPlan};
+use stentor_sim::subscribers::{self, LifeSize, SubscribersCoverage, SubscribersPlan};
 
 struct Options {
     from: u64,
@@ -28,6 +29,7 @@ struct Options {
     shrink: Duration,
     are_subscribers: bool,
     traces: bool,
+    are_strict: bool,
 }
 
 impl Options {
@@ -44,6 +46,7 @@ impl Options {
             shrink: Duration::from_secs(120),
             are_subscribers: false,
             traces: false,
+            are_strict: false,
         };
         while let Some(option) = words.next() {
             let number = words.next().and_then(|word| word.parse::<u32>().ok());
@@ -56,6 +59,7 @@ impl Options {
                 "--clients" => options.scale.clients = number.clamp(1, 60_000) as usize,
                 "--messages" => options.scale.messages = number as usize,
                 "--jobs" => options.jobs = number.max(1) as usize,
+                "--strict" => options.are_strict = number > 0,
                 "--trace" => options.traces = number > 0,
                 "--subscribers" => options.are_subscribers = number > 0,
                 "--shrink" => options.shrink = Duration::from_secs(number.into()),
@@ -136,7 +140,12 @@ fn run_subscribers(options: &Options) -> ExitCode {
     if options.seeds > 1 || options.traces || !options.shrink.is_zero() {
         std::panic::set_hook(Box::new(|_| {}));
     }
-    let plan = |seed| SubscribersPlan::new(seed, scale.clients, scale.messages);
+    let size = LifeSize {
+        clients: scale.clients,
+        steps: scale.messages,
+        is_strict: options.are_strict,
+    };
+    let plan = |seed| SubscribersPlan::new(seed, size);
     let next = Mutex::new(options.from);
     let sum = Mutex::new((SubscribersCoverage::default(), Vec::new(), 0));
     thread::scope(|scope| {

@@ -6,7 +6,6 @@ use super::attacks;
 use super::connection::{Asked, Stage, Sub, SubState, SubscribeAsked};
 use super::opening::sign;
 use super::plan::Act;
-use super::pushes::ENDS_ARE_LATE;
 use super::setup::{SECRET, pick};
 use super::wire::Speech;
 use super::world::World;
@@ -102,6 +101,7 @@ impl World {
                 let channel = self.own_channel(conn, rng, channel);
                 self.add_unsubscribe(conn, &channel, commands);
             }
+            Act::Resubscribe if self.setup.known.ends_are_late => {}
             Act::Resubscribe => {
                 let channel = self.own_channel(conn, rng, channel);
                 let sub = self.conns[conn].subs.get(&channel);
@@ -171,12 +171,13 @@ impl World {
         if let Some(sub) = self.conns[conn].subs.get_mut(channel) {
             match sub.state {
                 SubState::Live => sub.state = SubState::Leaving,
-                SubState::Asked if !ENDS_ARE_LATE && !sub.leaves_at_once => {
+                SubState::Asked if !self.setup.known.ends_are_late && !sub.leaves_at_once => {
                     sub.leaves_at_once = true;
                 }
                 _ => return,
             }
         }
+        self.conns[conn].left.insert(channel.to_owned());
         let id = self.ask(conn, Asked::Unsubscribe, channel, Vec::new(), false);
         commands.push(ProtoCommand {
             id,
@@ -199,6 +200,9 @@ impl World {
         let rules = self.rules(channel).clone();
         let mut errors = Vec::new();
         let mut must_fail = false;
+        if self.setup.known.ends_are_late && self.conns[conn].left.contains(channel) {
+            return;
+        }
         if let Some(sub) = self.conns[conn].subs.get(channel) {
             match sub.state {
                 // It may have been ended meanwhile.
@@ -320,7 +324,8 @@ impl World {
         let now = self.now();
         let state = &self.conns[conn];
         let beside = 5 + state.user.len() + state.client.len() + state.conn_info.len();
-        let is_raw = channel.starts_with("raw:")
+        let is_raw = !self.setup.known.refusals_are_late
+            && channel.starts_with("raw:")
             && self.conns[conn].speech == Speech::Protobuf
             && rng.percent(30);
         let payload = |n| {

@@ -46,6 +46,8 @@ pub(super) struct Conn {
     pub(super) next_id: u32,
     pub(super) pending: BTreeMap<u32, Pending>,
     pub(super) subs: BTreeMap<String, Sub>,
+    /// Channels that it has left.
+    pub(super) left: BTreeSet<String>,
     /// The channel of the room of the seed protocol, and what was heard there.
     pub(super) room: Option<Sub>,
     /// Rooms that it has asked to join; empty for leaving.

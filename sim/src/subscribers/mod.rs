@@ -22,6 +22,7 @@ mod connection;
 mod coverage;
 mod finale;
 mod hear;
+mod known;
 mod ledger;
 mod opening;
 mod plan;
@@ -38,7 +39,7 @@ use core::cell::Cell;
 use core::panic::AssertUnwindSafe;
 
 pub use coverage::SubscribersCoverage;
-pub use plan::{Act, Step, SubscribersPlan};
+pub use plan::{Act, LifeSize, Step, SubscribersPlan};
 pub use setup::{ChannelRules, SubscribersSetup};
 pub use wire::Speech;
 

@@ -37,7 +37,8 @@ impl World {
             may_close.insert(1013);
         }
         if self.setup.is_tight {
-            may_close.extend([1013, 3004]);
+            // Long answers may keep pings waiting.
+            may_close.extend([1013, 3004, 3012]);
         }
         self.conns.push(Conn {
             who,
@@ -50,6 +51,7 @@ impl World {
             next_id: 1,
             pending: BTreeMap::new(),
             subs: BTreeMap::new(),
+            left: BTreeSet::new(),
             room: None,
             rooms_asked: Vec::new(),
             may_close,
@@ -152,10 +154,10 @@ impl World {
             _ => {}
         }
         state.conn_info = info.to_owned();
-        let mut several = 0;
+        let (mut several, most) = (0, self.setup.known.most_server_side);
         if !state.user.is_empty() {
             for rules in &self.setup.channels {
-                if several < SERVER_SIDE && rng.percent(3) {
+                if several < most && rng.percent(3) {
                     several += 1;
                     token = token.server_channel(&rules.name);
                 }
@@ -167,7 +169,7 @@ impl World {
         if rng.percent(30) {
             // It knows them, and lets the server make them.
             for (channel, (epoch, offset)) in &self.people[who].known {
-                if subs.len() + several < SERVER_SIDE && rng.percent(50) {
+                if subs.len() + several < most && rng.percent(50) {
                     subs.insert(channel.clone(), (epoch.clone(), *offset));
                     let wish = ProtoSubscribe {
                         recover: true,
@@ -223,6 +225,3 @@ impl World {
         id
     }
 }
-
-/// The most subscriptions that the server makes for a client.
-const SERVER_SIDE: usize = 1;

@@ -3,6 +3,7 @@
 
 use core::fmt;
 
+use super::known::Known;
 use super::setup::{SubscribersSetup, pick};
 use crate::simulator::Rng;
 
@@ -77,6 +78,17 @@ pub enum Act {
     Exodus,
 }
 
+/// How much happens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LifeSize {
+    /// Clients.
+    pub clients: usize,
+    /// Steps.
+    pub steps: usize,
+    /// Whether also happens what the server is known not to keep to yet.
+    pub is_strict: bool,
+}
+
 /// How often each occurs.
 const WEIGHTS: [(Act, usize); 21] = [
     (Act::Subscribe, 200),
@@ -104,8 +116,9 @@ const WEIGHTS: [(Act, usize); 21] = [
 
 impl SubscribersPlan {
     /// Returns what a seed stands for.
-    pub fn new(seed: u64, clients: usize, steps: usize) -> Self {
-        let setup = SubscribersSetup::random(seed, clients);
+    pub fn new(seed: u64, size: LifeSize) -> Self {
+        let LifeSize { clients, steps, .. } = size;
+        let setup = SubscribersSetup::random(seed, clients, Known::new(size.is_strict));
         let mut rng = Rng::new(seed);
         let all: usize = WEIGHTS.iter().map(|(_, weight)| weight).sum();
         let steps = (0..steps).map(|_| {

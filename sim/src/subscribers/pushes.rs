@@ -15,10 +15,14 @@ impl World {
             "conn {conn} is not connected: {push:?}"
         );
         let sub = state.subs.get(&channel);
-        if ENDS_ARE_LATE && sub.is_none() {
+        let is_subscribed = sub.is_some_and(|sub| sub.state != SubState::Asked);
+        let known = self.setup.known;
+        let is_event = push.join.is_some() || push.leave.is_some();
+        if !is_subscribed
+            && (known.ends_are_late && sub.is_none() || known.events_follow_ends && is_event)
+        {
             return;
         }
-        let is_subscribed = sub.is_some_and(|sub| sub.state != SubState::Asked);
         assert!(is_subscribed, "conn {conn} is not subscribed: {push:?}");
         let mut rest = push.clone();
         rest.channel.clear();
@@ -139,6 +143,3 @@ impl World {
         }
     }
 }
-
-/// Whether something of a channel may still come after the reply to its end.
-pub(super) const ENDS_ARE_LATE: bool = true;

@@ -8,6 +8,7 @@ use stentor_gateway::namespaces::{ChannelOptions, ChannelSettings, RecoveryMode}
 use stentor_gateway::token::{HmacKey, Verifier};
 use stentor_gateway::{Access, ClientSettings, GatewaySettings, SeedProtocol};
 
+use super::known::Known;
 use super::wire::Speech;
 use crate::simulator::{Network, Rng};
 
@@ -30,6 +31,7 @@ pub struct SubscribersSetup {
     pub is_tight: bool,
     /// After how many turns of a shard it is looked into.
     pub audit_every: u32,
+    pub(super) known: Known,
 }
 
 /// A channel, and what is known of its namespace.
@@ -71,7 +73,7 @@ impl SubscribersSetup {
         }
     }
 
-    pub(super) fn random(seed: u64, clients: usize) -> Self {
+    pub(super) fn random(seed: u64, clients: usize, known: Known) -> Self {
         let mut rng = Rng::new(seed ^ 0x5B5C_21BE);
         let rng = &mut rng;
         let shards = 1 + rng.below(4) as u16;
@@ -94,7 +96,18 @@ impl SubscribersSetup {
             rng,
             &[(3, 2_000), (12, 8_000), (256, 1 << 20), (256, 1 << 20)],
         );
-        let replies = *pick(rng, &[(64, 256 << 10)]);
+        let lanes = [(64, 256 << 10), (64, 256 << 10), (4, 1_000)];
+        let lanes = &lanes[..if known.lanes_overflow { 2 } else { 3 }];
+        let replies = *pick(rng, lanes);
+        let credits = [
+            (256, 1 << 20),
+            (1, 1 << 20),
+            (4, 1 << 20),
+            (4, 300),
+            (256, 300),
+        ];
+        let credits = &credits[..if known.credit_is_leaky { 1 } else { 5 }];
+        let credits = *pick(rng, credits);
         let memory =
             usize::from(is_tight) * usize::from(shards) * ((1 << 20) + (9 << 10) * clients);
         let config = Config::builder()
@@ -105,8 +118,8 @@ impl SubscribersSetup {
             .reply_messages(replies.0)
             .reply_bytes(replies.1)
             .fan_out_slice(*pick(rng, &[1, 3, 1_024]))
-            .credit_messages(*pick(rng, &[1, 4, 256]))
-            .credit_bytes(*pick(rng, &[300, 1 << 20]))
+            .credit_messages(credits.0)
+            .credit_bytes(credits.1)
             .channels_per_connection(128)
             .ping_interval(Duration::from_secs(500))
             .pong_wait(Duration::from_secs(1_000))
@@ -145,6 +158,7 @@ impl SubscribersSetup {
             clients: (0..clients).map(|_| *pick(rng, &speech)).collect(),
             is_lossy: is_tight || queue.0 < 256,
             is_tight,
+            known,
             audit_every: if rng.percent(20) { 1 } else { 13 },
         }
     }

@@ -5,12 +5,17 @@
 use std::time::{Duration, Instant};
 
 use stentor_sim::subscribers::{
-    SubscribersCoverage, SubscribersPlan, SubscribersReport, run, shrink,
+    LifeSize, SubscribersCoverage, SubscribersPlan, SubscribersReport, run, shrink,
 };
 
 /// Runs a seed; says so if it fails, and how to see that again.
 fn live(seed: u64, clients: usize, steps: usize) -> SubscribersReport {
-    let plan = SubscribersPlan::new(seed, clients, steps);
+    let size = LifeSize {
+        clients,
+        steps,
+        is_strict: false,
+    };
+    let plan = SubscribersPlan::new(seed, size);
     run(&plan).unwrap_or_else(|failure| {
         let begin = Instant::now();
         let (short, why) = shrink(&plan, &failure, || {

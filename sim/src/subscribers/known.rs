@@ -1,0 +1,35 @@
+//! What the server does not keep to yet. Plans avoid it unless they are strict.
+
+/// What is avoided.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    /// Subscriptions that the server makes for a client: what comes of one may be written before the
+    /// reply to `connect` if that waits for another.
+    pub(super) most_server_side: usize,
+    /// Something of a channel may come after the reply to its end, and what waited of a channel that
+    /// was left without a position after the connection has come back.
+    pub(super) ends_are_late: bool,
+    /// Joins and leaves may come after the push that a subscription has ended.
+    pub(super) events_follow_ends: bool,
+    /// A connection that is closed while it waits for credit stays in the line.
+    pub(super) credit_is_leaky: bool,
+    /// A publication that a codec cannot express is not always told in time.
+    pub(super) refusals_are_late: bool,
+    /// Replies to subscriptions exceed the lane of replies.
+    pub(super) lanes_overflow: bool,
+}
+
+impl Known {
+    /// Returns what is avoided, or nothing.
+    pub(super) const fn new(is_strict: bool) -> Self {
+        let is_known = !is_strict;
+        Self {
+            most_server_side: if is_known { 1 } else { 5 },
+            ends_are_late: is_known,
+            events_follow_ends: is_known,
+            credit_is_leaky: is_known,
+            refusals_are_late: is_known,
+            lanes_overflow: is_known,
+        }
+    }
+}
