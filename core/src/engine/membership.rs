@@ -154,8 +154,11 @@ impl<A: AppTypes> Engine<A> {
     /// Ends a membership that the connection has asked to end, or has lost. What waits of the stream of
     /// the channel is discarded: it would be told that again when it comes back.
     pub(crate) fn quit(&mut self, at: u32, membership: Membership) {
+        let listens = self.listens_beside(at, membership);
         self.end_membership(at, membership);
-        self.out.discard_channel(at, membership.channel());
+        for list in listens.into_iter().chain([membership]) {
+            self.out.discard_channel(at, list.channel());
+        }
     }
 
     /// Ends a membership: the connection gets nothing more of the channel, not even events.

@@ -94,6 +94,7 @@ impl<A: AppTypes> Engine<A> {
             PendingOp::TaskEnd(_)
             | PendingOp::Notification(..)
             | PendingOp::JoinRefused(_)
+            | PendingOp::PositionLost(_)
             | PendingOp::Timer => Ok(()),
         };
         match (op, waits) {
