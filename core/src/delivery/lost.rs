@@ -30,10 +30,12 @@ impl Outbound {
         !self.lost.is_empty()
     }
 
-    /// Forgets what a connection that ends has missed.
+    /// Forgets what a connection that ends has missed, and discards what waits behind it: nobody will
+    /// tell the connection that there is a gap.
     pub(super) fn forget_lost(&mut self, at: u32) {
         while let Some(&pair) = self.lost.range((at, 0)..=(at, u32::MAX)).next() {
             self.lost.remove(&pair);
+            self.discard_channel(at, pair.1);
         }
     }
 

@@ -74,6 +74,8 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 Notification::Members(members) => handler.on_members(ctx, ticket, members),
                 Notification::Channel(answer) => handler.on_channel_answer(ctx, ticket, *answer),
             }),
+            // The connection may have left and come back meanwhile, and knows where it is now.
+            PendingOp::PositionLost(channel) if self.engine.membership(at, &channel).is_some() => {}
             PendingOp::PositionLost(channel) => {
                 self.emit(at, |handler, ctx| handler.on_position_lost(ctx, &channel));
             }

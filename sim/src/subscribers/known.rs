@@ -24,12 +24,12 @@ impl Known {
     pub(super) const fn new(is_strict: bool) -> Self {
         let is_known = !is_strict;
         Self {
-            most_server_side: if is_known { 1 } else { 5 },
+            most_server_side: 5,
             ends_are_late: is_known,
-            events_follow_ends: is_known,
-            credit_is_leaky: is_known,
-            refusals_are_late: is_known,
-            lanes_overflow: is_known,
+            events_follow_ends: false,
+            credit_is_leaky: false,
+            refusals_are_late: false,
+            lanes_overflow: false,
         }
     }
 }

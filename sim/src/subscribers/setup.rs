@@ -3,6 +3,8 @@
 use core::time::Duration;
 use std::sync::Arc;
 
+use stentor_core::config::ConnectionLimits;
+use stentor_core::delivery::Codec;
 use stentor_core::{Config, OverflowPolicy};
 use stentor_gateway::namespaces::{ChannelOptions, ChannelSettings, RecoveryMode};
 use stentor_gateway::token::{HmacKey, Verifier};
@@ -110,11 +112,19 @@ impl SubscribersSetup {
         let credits = *pick(rng, credits);
         let memory =
             usize::from(is_tight) * usize::from(shards) * ((1 << 20) + (9 << 10) * clients);
+        // Queues as short as those of all connections.
+        let limits = ConnectionLimits {
+            max_message: 64 << 10,
+            queue_messages: queue.0,
+            queue_bytes: queue.1,
+        };
         let config = Config::builder()
             .seed(seed)
             .shards(shards)
             .queue_messages(queue.0)
             .queue_bytes(queue.1)
+            .codec_limits(Codec::new(1), limits)
+            .codec_limits(Codec::new(2), limits)
             .reply_messages(replies.0)
             .reply_bytes(replies.1)
             .fan_out_slice(*pick(rng, &[1, 3, 1_024]))
