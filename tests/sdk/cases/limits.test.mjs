@@ -8,7 +8,7 @@ import { Relay } from '../support/relay.mjs';
 import { Server } from '../support/server.mjs';
 
 // A peer that reads nothing may do so for longer than usual, as on a busy machine.
-const server = await Server.start('--websocket.close-timeout', '60s', '--client.write-timeout', '60s');
+const server = await Server.start('--websocket.close-timeout', '60s');
 after(() => server.stop());
 
 const FILL = 'x'.repeat(50_000);

@@ -275,7 +275,7 @@ describe('subscribing while there are publications', () => {
       }
     });
     const subs = [];
-    for (let n = 0; n < 60; n += 1) {
+    for (let n = 0; n < 32; n += 1) {
       const one = await connected(t, shards, CODECS[n % 2]);
       // One half recovers from where the stream was a moment ago.
       const { offset, epoch } = await one.history(channel);
