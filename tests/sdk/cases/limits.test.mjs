@@ -8,7 +8,7 @@ import { Relay } from '../support/relay.mjs';
 import { Server } from '../support/server.mjs';
 
 // A peer that reads nothing may do so for longer than usual, as on a busy machine.
-const server = await Server.start('--websocket.close-timeout', '60s', '--client.write-timeout', '60s');
+const server = await Server.start('--websocket.close-timeout', '60s');
 after(() => server.stop());
 
 const FILL = 'x'.repeat(50_000);
@@ -68,6 +68,25 @@ describe('a slow reader', { concurrency: false }, () => {
     equal(received.map(({ data: [n] }) => n), Array.from({ length: 300 }, (_, n) => n + 1));
     equal(sub.events.all('subscribed').length, 1);
   });
+});
+
+describe('many publications in one message', () => {
+  for (const codec of CODECS) {
+    it(`${codec}: are not too many for a subscriber that reads`, async (t) => {
+      const one = await Server.start('--shards', '1');
+      t.after(() => one.stop());
+      const channel = unique('open:b');
+      const sub = await subscribed(await connected(t, one, codec), channel);
+      const source = await connected(t, one, codec);
+      source.startBatching();
+      const replies = Array.from({ length: 800 }, (_, n) => source.publish(channel, pack(codec, n)));
+      source.stopBatching();
+      await Promise.all(replies);
+      const received = await sub.events.take('publication', 800);
+      equal(received.map(({ data }) => unpack(codec, data)), Array.from({ length: 800 }, (_, n) => n));
+      equal(sub.events.all('subscribed').length, 1);
+    });
+  }
 });
 
 /** Waits for the last publication. None may come twice, and a gap only where recovery has failed. */

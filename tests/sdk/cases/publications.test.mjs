@@ -4,6 +4,7 @@ import { after, describe, it } from 'node:test';
 
 import { client, CODECS, connected, subscribed, subscribing } from '../support/client.mjs';
 import { check, equal, pack, refusal, rejection, together, unique, unpack } from '../support/events.mjs';
+import { Raw } from '../support/raw.mjs';
 import { Server } from '../support/server.mjs';
 import { token } from '../support/token.mjs';
 
@@ -171,6 +172,27 @@ describe('publications', { concurrency: 8 }, () => {
       await sub.publish(pack(codec, { n: 1 }));
       equal(unpack(codec, (await sub.events.next('publication')).data), { n: 1 });
       if (codec === 'json') equal(one.tap.replies('subscribe').map(({ delta }) => delta), [undefined]);
+    }
+  });
+});
+
+describe('replies', () => {
+  it('come when what they say is so for everyone, on every shard', async (t) => {
+    const shards = await Server.start('--shards', '4');
+    t.after(() => shards.stop());
+    const raws = await together(Array(8), (_, n) => Raw.open(t, shards, { user: `${n}` }));
+    for (let n = 0; n < 400; n += 1) {
+      const channel = unique('open:order');
+      const [one, two] = [raws[n % 8], raws[(n * 3 + 1) % 8]];
+      const clients = async () => (await two.call({ presence_stats: { channel } })).presence_stats.num_clients;
+      await one.call({ subscribe: { channel } });
+      equal(await clients(), 1, 'subscribe');
+      await one.call({ publish: { channel, data: 1 } });
+      await two.call({ publish: { channel, data: 2 } });
+      const { publications } = (await one.call({ history: { channel, limit: 5 } })).history;
+      equal(publications.map(({ data }) => data), [1, 2], 'publish');
+      await one.call({ unsubscribe: { channel } });
+      equal(await clients(), 0, 'unsubscribe');
     }
   });
 });

@@ -259,6 +259,44 @@ describe('recovery', { concurrency: 8 }, () => {
   });
 });
 
+describe('subscribing while there are publications', () => {
+  it('leaves no gap, on every shard', async (t) => {
+    const shards = await Server.start('--shards', '4');
+    t.after(() => shards.stop());
+    const channel = unique('open:storm');
+    const sources = [];
+    for (const codec of CODECS) sources.push(await connected(t, shards, codec));
+    let isOver = false;
+    let published = 0;
+    const publishing = sources.map(async (source) => {
+      while (!isOver) {
+        await source.publish(channel, pack(source.codec, 0));
+        published += 1;
+      }
+    });
+    const subs = [];
+    for (let n = 0; n < 32; n += 1) {
+      const one = await connected(t, shards, CODECS[n % 2]);
+      // One half recovers from where the stream was a moment ago.
+      const { offset, epoch } = await one.history(channel);
+      const sub = subscribing(one, channel, n % 4 < 2 ? {} : { since: { offset, epoch } });
+      subs.push({ sub, since: n % 4 < 2 ? undefined : offset });
+    }
+    const last = published + 100;
+    await until(() => published > last, 'more publications');
+    isOver = true;
+    await Promise.all(publishing);
+    const { offset } = await sources[0].history(channel);
+    equal(offset, published);
+    for (const { sub, since } of subs) {
+      const { streamPosition, recovered } = await sub.events.next('subscribed');
+      if (since !== undefined) equal([recovered, streamPosition.offset], [true, since]);
+      const received = await sub.events.take('publication', offset - streamPosition.offset);
+      equal(received.map(({ offset }) => offset), range(streamPosition.offset + 1, offset));
+    }
+  });
+});
+
 describe('a restart of the server', () => {
   it('gets 3001, and what is lost is said to be', async (t) => {
     const own = await Server.start();
