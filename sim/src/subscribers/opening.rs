@@ -62,6 +62,7 @@ impl World {
             unanswering_since: None,
             expires: None,
             errors: 0,
+            has_gap: false,
             has_closed: false,
         });
         self.sim.send_bytes(conn, &person.speech.request());

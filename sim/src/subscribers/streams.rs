@@ -114,7 +114,7 @@ impl World {
                 .insert(channel.to_owned(), position.clone());
         }
         let now = self.now();
-        if self.conns[conn].subs.get(channel).is_none() {
+        if !self.conns[conn].subs.contains_key(channel) {
             // It was ended by the server after this was asked.
             self.ask_again(conn, channel, at.0);
         }
