@@ -49,7 +49,7 @@ impl World {
         }
         let mut commands = Vec::new();
         let several = match act {
-            Act::Burst if self.setup.is_tight => 3,
+            Act::Burst | Act::Batch if self.setup.is_tight => 3,
             Act::Burst => 2 + rng.below(38),
             Act::Batch => 2 + rng.below(6),
             _ => 1,

@@ -13,6 +13,8 @@ pub(super) struct Known {
     pub(super) events_follow_ends: bool,
     /// A connection that is closed while it waits for credit stays in the line.
     pub(super) credit_is_leaky: bool,
+    /// What was offered to the adapter may come after the push that a subscription has ended.
+    pub(super) pushes_overtake: bool,
     /// A connection that is closed may hear what follows a gap before that.
     pub(super) closes_follow_gaps: bool,
     /// Replies to subscriptions exceed the lane of replies.
@@ -28,6 +30,7 @@ impl Known {
             ends_are_late: is_known,
             events_follow_ends: is_known,
             credit_is_leaky: is_known,
+            pushes_overtake: is_known,
             closes_follow_gaps: is_known,
             lanes_overflow: is_known,
         }

@@ -52,6 +52,7 @@ impl World {
             pending: BTreeMap::new(),
             subs: BTreeMap::new(),
             left: BTreeSet::new(),
+            lost: BTreeSet::new(),
             room: None,
             rooms_asked: Vec::new(),
             may_close,

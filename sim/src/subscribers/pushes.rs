@@ -19,7 +19,9 @@ impl World {
         let known = self.setup.known;
         let is_event = push.join.is_some() || push.leave.is_some();
         if !is_subscribed
-            && (known.ends_are_late && sub.is_none() || known.events_follow_ends && is_event)
+            && (known.pushes_overtake && state.lost.contains(&channel)
+                || known.ends_are_late && sub.is_none()
+                || known.events_follow_ends && is_event)
         {
             return;
         }
@@ -144,6 +146,9 @@ impl World {
         }
         self.departed
             .push((channel.to_owned(), state.client.clone()));
+        if end.code == 2500 {
+            self.conns[conn].lost.insert(channel.to_owned());
+        }
         if end.code == 2501 {
             self.conns[conn].left.insert(channel.to_owned());
         }
