@@ -67,7 +67,7 @@ impl Gateway {
         &mut self,
         ctx: &mut Context<'_, Self>,
         room: impl FnOnce(&Rooms, &NamespaceRooms<'_>, &mut Context<'_, Self, ()>) -> R,
-        client: impl FnOnce(SessionCall<'_, '_>) -> R,
+        client: impl FnOnce(SessionCall<'_, '_, Self>) -> R,
     ) -> R {
         let (state, mut ctx) = ctx.split();
         let settings = &*self.settings;
@@ -210,6 +210,17 @@ impl Handler for Gateway {
             |_, _, _| {},
             |mut call| call.handle_answer(ticket, answer),
         );
+    }
+
+    fn shutdown(codec: Codec) -> (CloseCode, &'static str) {
+        if codec == Codec::VERBATIM {
+            (CloseCode::GOING_AWAY, "")
+        } else {
+            (
+                close_code(DisconnectCode::Shutdown),
+                DisconnectCode::Shutdown.reason(),
+            )
+        }
     }
 
     fn slow_consumer(codec: Codec) -> (CloseCode, &'static str) {

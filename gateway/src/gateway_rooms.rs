@@ -7,12 +7,11 @@ use core::str;
 
 use bytes::Bytes;
 use stentor_core::channels::{MemberInfo, Subscription};
-use stentor_core::{Context, OverflowPolicy};
+use stentor_core::{Context, Handler, OverflowPolicy};
 
 use crate::annotation;
 use crate::client_protocol::ClientInfo;
 use crate::command::is_room_name;
-use crate::gateway::Gateway;
 use crate::namespaces::{ChannelAction, ChannelClient, ResolvedChannel};
 use crate::rooms::{Publishing, RoomChannels};
 use crate::session::{is_insecure, retention_of, send_options};
@@ -56,14 +55,14 @@ impl NamespaceRooms<'_> {
     }
 }
 
-impl RoomChannels<Gateway> for NamespaceRooms<'_> {
+impl<H: Handler> RoomChannels<H> for NamespaceRooms<'_> {
     fn may_join(&self, room: &[u8]) -> bool {
         let may_subscribe =
             |resolved: ResolvedChannel<'_, '_>| resolved.may_subscribe(self.as_client(false));
         is_room_name(room) && self.with_channel(room, may_subscribe) == Some(true)
     }
 
-    fn join<S>(&self, ctx: &mut Context<'_, Gateway, S>, room: &[u8]) {
+    fn join<S>(&self, ctx: &mut Context<'_, H, S>, room: &[u8]) {
         self.with_channel(room, |resolved| {
             let (name, options) = (resolved.name().as_bytes(), resolved.options());
             if !options.presence && !options.join_leave {

@@ -5,7 +5,10 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
 
+use stentor_core::config::{ConfigBuilder, ConnectionLimits};
+
 use crate::namespaces::Namespaces;
+use crate::publication_encoding::{JSON, PROTOBUF};
 use crate::rooms::Rooms;
 use crate::token::Verifier;
 
@@ -60,6 +63,11 @@ pub struct ClientSettings {
     pub expired_sub_close_delay: Duration,
     /// `channel_limit`: the most subscriptions of a connection.
     pub channel_limit: usize,
+    /// `max_message`: the most bytes of a message of a client; a longer one closes the connection with
+    /// 1009.
+    pub max_message: usize,
+    /// `queue_max_size`: the most bytes that wait for a client.
+    pub queue_max_size: usize,
     /// `max_errors`: the most errors of a connection in a minute, 0 for any number.
     pub max_errors: u32,
     /// `history_max_publication_limit`: the most publications of one answer to a client.
@@ -85,6 +93,8 @@ impl Default for ClientSettings {
             expired_close_delay: Duration::from_secs(25),
             expired_sub_close_delay: Duration::from_secs(25),
             channel_limit: 128,
+            max_message: 64 << 10,
+            queue_max_size: 1 << 20,
             max_errors: 100,
             history_max_publication_limit: 300,
             recovery_max_publication_limit: 300,
@@ -94,6 +104,25 @@ impl Default for ClientSettings {
         }
     }
 }
+
+impl ClientSettings {
+    /// Sets the limits of connections of the channel protocol. Those of the seed protocol keep those
+    /// of the configuration.
+    pub fn limit(&self, builder: ConfigBuilder) -> ConfigBuilder {
+        let limits = ConnectionLimits {
+            max_message: self.max_message,
+            // The bytes are the limit.
+            queue_messages: MAX_QUEUED,
+            queue_bytes: self.queue_max_size,
+        };
+        builder
+            .codec_limits(JSON, limits)
+            .codec_limits(PROTOBUF, limits)
+    }
+}
+
+/// The most messages that wait for a client.
+const MAX_QUEUED: usize = 1 << 16;
 
 /// Settings of the seed protocol: the section `seed_protocol` of the configuration.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

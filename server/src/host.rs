@@ -95,6 +95,10 @@ pub type TaskOf<N> = <<N as Host>::Handler as Handler>::Task;
 
 /// An input for a shard that any thread may give.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all inputs are messages, and a box would be an allocation for each"
+)]
 pub enum ShardInput {
     /// A message of another shard, or a command.
     Message(ShardMessage),

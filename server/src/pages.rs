@@ -16,17 +16,14 @@ pub(crate) const FIELDS: [(&str, &str); 2] = [
     ("X-Content-Type-Options", "nosniff"),
 ];
 
-/// Declares the pages of a server and the path of its WebSockets; without one, the application decides
-/// about every path.
+/// Declares the pages of a server and the paths of its WebSockets.
 pub(crate) fn declare(
     builder: ConfigBuilder,
-    websocket_path: Option<&str>,
+    websocket_paths: &[&'static str],
     has_metrics: bool,
 ) -> ConfigBuilder {
-    let builder = match websocket_path {
-        Some(path) => builder.websocket_path(path),
-        None => builder,
-    };
+    let paths = websocket_paths.iter();
+    let builder = paths.fold(builder, |builder, path| builder.websocket_path(*path));
     let index = Page::fixed("/", "text/html; charset=utf-8", INDEX_PAGE)
         .field("Content-Security-Policy", INDEX_POLICY);
     let health = Page::fixed("/healthz", PLAIN, "ok\n");

@@ -74,7 +74,8 @@ fn a_flood_of_foreign_names_writes_a_bounded_log(adapter: Adapter) {
 
 fn hosts_that_are_allowed_get_in_and_no_others(adapter: Adapter) {
     let flags = "--client.allowed-hosts chat.example --client.allowed-hosts *.apps.example:8443 --allow-origin https://app.example";
-    let inside = ServerProcess::start(adapter, flags);
+    let flags = format!("--handler rooms {flags}");
+    let inside = ServerProcess::start(adapter, &flags);
     let outside =
         ServerProcess::start_at(adapter, "0.0.0.0:0", &format!("--metrics.public {flags}"));
     for server in [&inside, &outside] {

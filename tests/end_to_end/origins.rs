@@ -76,8 +76,8 @@ fn on_loopback_every_loopback_origin_passes_and_no_other(adapter: Adapter) {
 }
 
 fn elsewhere_only_the_same_origin_and_those_of_the_list_pass(adapter: Adapter) {
-    let flags =
-        "--metrics.public --allow-origin https://app.example --allow-origin http://b.example:8080";
+    let flags = "--handler rooms --metrics.public --allow-origin https://app.example \
+                 --allow-origin http://b.example:8080 --allow-origin http://*.c.example:*";
     let server = ServerProcess::start_at(adapter, "0.0.0.0:0", flags);
     assert_statuses(
         &server,
@@ -92,6 +92,13 @@ fn elsewhere_only_the_same_origin_and_those_of_the_list_pass(adapter: Adapter) {
             ("chat.example", Some("http://app.example"), 403),
             ("chat.example", Some("http://b.example:8080"), 101),
             ("chat.example", Some("http://b.example"), 403),
+            ("chat.example", Some("http://a.C.example:3000"), 101),
+            ("chat.example", Some("http://a.c.example"), 403),
+            (
+                "chat.example",
+                Some("http://a.c.example.evil.example:1"),
+                403,
+            ),
             ("chat.example", Some("http://localhost:3000"), 403),
             ("chat.example", Some("null"), 403),
             ("chat.example", Some(EVIL), 403),
@@ -100,7 +107,11 @@ fn elsewhere_only_the_same_origin_and_those_of_the_list_pass(adapter: Adapter) {
 }
 
 fn a_star_lets_everyone_in(adapter: Adapter) {
-    let server = ServerProcess::start_at(adapter, "0.0.0.0:0", "--metrics.public --allow-origin *");
+    let server = ServerProcess::start_at(
+        adapter,
+        "0.0.0.0:0",
+        "--handler rooms --metrics.public --allow-origin *",
+    );
     assert_statuses(
         &server,
         &[

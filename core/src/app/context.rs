@@ -223,7 +223,7 @@ impl<H: Handler, S> Context<'_, H, S> {
         };
         self.act(later, |engine, at| {
             let joined = engine.join(at, channel, Some(&subscription));
-            joined.map_err(|wait| (wait, false))
+            joined.map_err(|wait| (wait, wait == Wait::Queue))
         });
     }
 
@@ -364,6 +364,18 @@ impl<H: Handler, S> Context<'_, H, S> {
     /// written. Nothing more is taken from it or for it.
     pub fn close(&mut self, code: CloseCode) {
         self.close_with(code, "");
+    }
+
+    /// Writes nothing to the connection until [`release`](Self::release), or its end. Messages are
+    /// queued for it all the same, within the limits of its queue: so the first that it gets can
+    /// depend on what comes later.
+    pub fn hold(&mut self) {
+        self.enter(|engine, at| engine.out.hold(at));
+    }
+
+    /// Writes to the connection again.
+    pub fn release(&mut self) {
+        self.enter(|engine, at| engine.out.release_hold(at));
     }
 
     /// [Closes](Self::close) the connection with a reason, of which at most 123 bytes are sent.

@@ -215,6 +215,13 @@ pub trait Handler: Sized {
         (CloseCode::TRY_LATER, "slow consumer")
     }
 
+    /// Returns the code and the reason with which connections of this codec are closed when the server
+    /// shuts down.
+    fn shutdown(codec: Codec) -> (CloseCode, &'static str) {
+        let _ = codec;
+        (CloseCode::GOING_AWAY, "")
+    }
+
     /// Learns that the connection has not become a member of a channel, because it is in
     /// [as many](crate::Config::channels_per_connection) as it may be, or the channel would be a new one
     /// on its shard and [memory](crate::Config::memory_budget) is short. Whatever is asked for

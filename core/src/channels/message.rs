@@ -153,11 +153,9 @@ impl ShardPublication {
     ) -> EncodedVariants<'_> {
         let scope = || registry.scope_of(self.channel.as_deref());
         let mut meta = self.options.meta(scope, self.published);
-        let is_positioned = self
-            .details()
-            .is_some_and(|details| details.position.is_some());
+        let is_of_stream = self.details().is_some_and(MessageDetails::is_of_stream);
         meta.stream = match &self.channel {
-            Some(name) if is_positioned => registry.find(name),
+            Some(name) if is_of_stream => registry.find_audience(name, self.audience()),
             _ => None,
         };
         let (channel, payload) = (

@@ -1,6 +1,5 @@
 //! Presence: the members of the channels that a shard owns, as far as they are shown to others.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hash::BuildHasher;
 
@@ -10,7 +9,7 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
 use crate::channels::query::ChannelAnswer;
-use crate::channels::subscription::MemberInfo;
+use crate::channels::subscription::ShownMember;
 use crate::id::ConnId;
 
 /// Who is shown in which channel.
@@ -29,20 +28,6 @@ struct Shown {
     members: HashMap<ConnId, ShownMember, FixedState>,
     /// How many connections a user has, by the hash of the user.
     users: HashMap<u64, u32, FixedState>,
-}
-
-/// A member that others see.
-#[derive(Clone, Debug)]
-pub(crate) struct ShownMember {
-    pub(crate) info: Arc<MemberInfo>,
-    /// The priority of the events about it, if there are any.
-    pub(crate) announced: Option<u8>,
-}
-
-impl ShownMember {
-    fn memory(&self) -> usize {
-        size_of::<MemberInfo>() + self.info.user.len() + self.info.info.len()
-    }
 }
 
 impl Shown {
@@ -177,7 +162,10 @@ impl Presence {
 
 #[cfg(test)]
 mod tests {
+    use alloc::sync::Arc;
+
     use super::*;
+    use crate::channels::subscription::MemberInfo;
     use crate::id::ShardId;
 
     fn member(user: &'static str) -> ShownMember {

@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use crate::channels::presence::ShownMember;
 use crate::channels::publication::{KeptPublication, Retention};
 use crate::id::ConnId;
 use crate::position::{Epoch, Position};
@@ -97,6 +96,21 @@ pub struct MemberInfo {
     /// What its connection is called, and whatever else: of no meaning here. It is the payload of the
     /// events about the member.
     pub info: Bytes,
+}
+
+/// A member that others see.
+#[derive(Clone, Debug)]
+pub(crate) struct ShownMember {
+    pub(crate) info: Arc<MemberInfo>,
+    /// The priority of the events about it, if there are any.
+    pub(crate) announced: Option<u8>,
+}
+
+impl ShownMember {
+    /// Returns the bytes of memory.
+    pub(crate) fn memory(&self) -> usize {
+        size_of::<MemberInfo>() + self.info.user.len() + self.info.info.len()
+    }
 }
 
 /// What a subscriber wants of what was published before it came.

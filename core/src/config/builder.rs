@@ -1,9 +1,10 @@
 //! Builder of the configuration, with the check of every limit.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::config::error::{ConfigError, Unit};
+use crate::config::error::{ConfigError, Unit, within};
 use crate::config::limits::{Config, ConfigBuilder, GIB, MIB, MS_10, Range};
 use crate::proto::http::{Hosts, Page};
 use crate::proto::ws::deflate;
@@ -50,10 +51,10 @@ impl ConfigBuilder {
         self
     }
 
-    /// Sets the only path of WebSockets. Without it, which is the default, the application decides
-    /// about every path.
-    pub fn websocket_path(mut self, path: impl Into<String>) -> Self {
-        self.0.websocket_path = Some(path.into());
+    /// Adds a path of WebSockets, and none but those that are added has any. Without one, which is the
+    /// default, the application decides about every path.
+    pub fn websocket_path(mut self, path: impl Into<Cow<'static, str>>) -> Self {
+        self.0.websocket_paths.push(path.into());
         self
     }
 
@@ -108,25 +109,5 @@ impl ConfigBuilder {
             below_pong_wait,
         )?;
         Ok(self.0)
-    }
-}
-
-pub(super) fn within(
-    key: &'static str,
-    unit: Unit,
-    value: u64,
-    min: u64,
-    max: u64,
-) -> Result<(), ConfigError> {
-    if (min..=max).contains(&value) {
-        Ok(())
-    } else {
-        Err(ConfigError {
-            key,
-            unit,
-            value,
-            min,
-            max,
-        })
     }
 }

@@ -1,7 +1,6 @@
 //! Limits that connections of one codec have instead of those of all.
 
-use crate::config::builder::within;
-use crate::config::error::ConfigError;
+use crate::config::error::{ConfigError, within};
 use crate::config::limits::{Config, ConfigBuilder};
 
 /// How many codecs an application may have.

@@ -60,3 +60,27 @@ impl Unit {
         }
     }
 }
+
+/// Returns whether a limit is in its range.
+///
+/// # Errors
+/// If it is not.
+pub(super) fn within(
+    key: &'static str,
+    unit: Unit,
+    value: u64,
+    min: u64,
+    max: u64,
+) -> Result<(), ConfigError> {
+    if (min..=max).contains(&value) {
+        Ok(())
+    } else {
+        Err(ConfigError {
+            key,
+            unit,
+            value,
+            min,
+            max,
+        })
+    }
+}

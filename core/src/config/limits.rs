@@ -2,6 +2,7 @@
 //!
 //! Does not check them, which [`ConfigBuilder::build`] does.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -22,7 +23,7 @@ macro_rules! limits {
             pub(crate) seed: u64,
             pub(crate) origins: Origins,
             pub(crate) hosts: Hosts,
-            pub(crate) websocket_path: Option<String>,
+            pub(crate) websocket_paths: Vec<Cow<'static, str>>,
             pub(crate) pages: Pages,
             pub(crate) subprotocols: Vec<String>,
             pub(crate) shards: u16,
@@ -58,7 +59,7 @@ macro_rules! limits {
                         any: true,
                         allowed: Vec::new(),
                     },
-                    websocket_path: None,
+                    websocket_paths: Vec::new(),
                     pages: Pages::new(),
                     subprotocols: Vec::new(),
                     shards: 1,

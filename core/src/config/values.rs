@@ -52,7 +52,7 @@ impl Config {
     /// Returns the rules by which requests are upgraded, refused or answered with a page.
     pub fn upgrade_policy(&self) -> Policy<'_> {
         Policy {
-            path: self.websocket_path.as_deref(),
+            paths: &self.websocket_paths,
             hosts: &self.hosts,
             origins: &self.origins,
             subprotocols: &self.subprotocols,

@@ -80,6 +80,14 @@ pub(crate) struct MessageDetails {
     pub(crate) position: Option<Position>,
 }
 
+impl MessageDetails {
+    /// Returns whether a connection that leaves the channel is not to get it any more: it knows it, or
+    /// it is an event.
+    pub(crate) fn is_of_stream(&self) -> bool {
+        self.position.is_some() || self.event != ChannelEvent::Publication
+    }
+}
+
 impl<'a> Outgoing<'a> {
     /// Returns a message as a codec takes it.
     pub(super) fn new(

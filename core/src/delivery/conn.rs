@@ -26,11 +26,44 @@ pub(crate) struct OutboundConn {
     pub(super) levels: QueuedLevels,
     /// Its bytes have been offered to the adapter, which has not said how many it wrote.
     pub(super) offered: bool,
-    /// Its socket took less than it was offered.
-    pub(super) blocked: bool,
+    /// Why nothing is written to its socket.
+    pub(super) stop: WriteStop,
     /// It is in the list of connections that shedding visits.
     pub(super) in_shedding_list: bool,
     pub(super) pressure: Pressure,
+}
+
+/// Why nothing is written to a socket at the moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct WriteStop(u8);
+
+impl WriteStop {
+    const BLOCKED: u8 = 1;
+    const HELD: u8 = 2;
+
+    /// Returns whether there is a reason.
+    #[inline]
+    pub(super) const fn is_any(self) -> bool {
+        self.0 != 0
+    }
+
+    /// Returns whether the socket took less than it was offered.
+    #[inline]
+    pub(super) const fn is_blocked(self) -> bool {
+        self.0 & Self::BLOCKED != 0
+    }
+
+    #[inline]
+    pub(super) const fn set_blocked(&mut self, is_blocked: bool) {
+        self.0 = self.0 & !Self::BLOCKED | is_blocked as u8;
+    }
+
+    /// Sets whether the application holds writes back. Returns whether it did.
+    pub(super) const fn set_held(&mut self, is_held: bool) -> bool {
+        let was_held = self.0 & Self::HELD != 0;
+        self.0 = self.0 & !Self::HELD | if is_held { Self::HELD } else { 0 };
+        was_held
+    }
 }
 
 /// What is known of a link's transport without looking there.
@@ -117,7 +150,7 @@ impl OutboundConn {
             seal: Seal::None,
             levels: QueuedLevels::NONE,
             offered: false,
-            blocked: false,
+            stop: WriteStop(0),
             in_shedding_list: false,
             pressure: Pressure::No,
         }

@@ -226,9 +226,24 @@ impl Outbound {
         conn.takes = Takes::Messages;
     }
 
+    /// Writes nothing to a connection until it is to be written to again, or ends. What waits for it
+    /// stays within the limits of its queue.
+    pub(crate) fn hold(&mut self, at: u32) {
+        self.clear_pressure(at);
+        self.conns[at].stop.set_held(true);
+    }
+
+    /// Writes to a connection again.
+    pub(crate) fn release_hold(&mut self, at: u32) {
+        if self.conns[at].stop.set_held(false) && !self.is_empty(at) {
+            self.schedule(at);
+        }
+    }
+
     /// Refuses messages for a connection from now on. What waits is still written.
     pub(crate) fn end(&mut self, at: u32) {
         self.end_batch();
+        self.conns[at].stop.set_held(false);
         self.forget_lost(at);
         self.clear_pressure(at);
         self.conns[at].takes = Takes::Control;
@@ -291,7 +306,7 @@ impl Outbound {
     /// Returns whether its socket took less than it was offered.
     #[inline]
     pub(crate) fn is_blocked(&self, at: u32) -> bool {
-        self.conns[at].blocked
+        self.conns[at].stop.is_blocked()
     }
 
     /// Returns whether it takes compressed messages.

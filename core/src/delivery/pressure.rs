@@ -54,7 +54,7 @@ impl Outbound {
     #[inline]
     pub(super) fn add_pressure(&mut self, at: u32) {
         let conn = &mut self.conns[at];
-        if conn.pressure == Pressure::Yes || conn.blocked {
+        if conn.pressure == Pressure::Yes || conn.stop.is_any() {
             return;
         }
         let pressure = &mut self.pressure;
@@ -112,7 +112,7 @@ impl Outbound {
             }
             let conn = &mut self.conns[at];
             if conn.pressure == Pressure::Yes && conn.offered {
-                conn.blocked = true;
+                conn.stop.set_blocked(true);
                 let link = Self::link(&mut conn.link, &mut self.link_bytes);
                 link.stalled.get_or_insert(self.now);
                 self.add_to_shedding_list(at);

@@ -181,7 +181,7 @@ impl Outbound {
         self.replies.owner().is_none()
             // A push that waits must leave first.
             && conn.queue.is_empty()
-            && !conn.blocked
+            && !conn.stop.is_any()
             && !conn.compressor.keeps_context()
     }
 }

@@ -121,7 +121,7 @@ impl Outbound {
         self.store.retain(frame);
         self.counts.delivery.queued += u64::from(self.store.messages(frame));
         let conn = &mut self.conns[at];
-        if !conn.blocked {
+        if !conn.stop.is_any() {
             let rank = self.store.rank(frame);
             self.flushes.push(at, &mut conn.levels, rank);
             let half = self.settings.limits.half(conn.form);
@@ -259,7 +259,7 @@ impl Outbound {
     /// Discards what waits for a peer that takes nothing, so that a close frame comes first.
     /// What the peer needs to read on stays.
     pub(crate) fn discard_if_blocked(&mut self, at: u32) {
-        if self.conns[at].blocked {
+        if self.conns[at].stop.is_blocked() {
             self.discard(at, true);
         }
     }
@@ -324,7 +324,7 @@ impl Outbound {
     #[inline]
     pub(super) fn schedule_for(&mut self, at: u32, rank: Rank) {
         let conn = &mut self.conns[at];
-        if !conn.blocked && conn.takes != Takes::Nothing {
+        if !conn.stop.is_any() && conn.takes != Takes::Nothing {
             self.flushes.push(at, &mut conn.levels, rank);
         }
     }
@@ -344,7 +344,7 @@ impl Outbound {
         conn.levels.remove(level);
         // What is offered already is flushed again once that is settled, and a socket that is
         // full once it takes bytes again.
-        let may_offer = !conn.offered && !conn.blocked && conn.takes != Takes::Nothing;
+        let may_offer = !conn.offered && !conn.stop.is_any() && conn.takes != Takes::Nothing;
         if may_offer && self.store.has_terms() {
             return Some((at, self.next_flush_unless_expired(at)));
         }

@@ -116,7 +116,7 @@ impl Outbound {
             return None;
         }
         let conn = &mut self.conns[at];
-        conn.in_shedding_list = conn.blocked;
+        conn.in_shedding_list = conn.stop.is_blocked();
         if conn.in_shedding_list {
             self.shedding.blocked.push_back(at);
         }

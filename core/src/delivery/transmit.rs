@@ -129,7 +129,7 @@ impl Outbound {
         if owns_replies {
             is_blocked |= rest < self.replies.len();
             // First, or what is spilled would be offered to a socket that is full.
-            conn.blocked = is_blocked;
+            conn.stop.set_blocked(is_blocked);
             self.replies.set_offered(false);
             self.spill_replies(rest);
         }
@@ -148,7 +148,7 @@ impl Outbound {
         let tolerance = self.settings.tolerance;
         let conn = &mut self.conns[at];
         let half = self.settings.limits.half(conn.form);
-        conn.blocked = is_blocked;
+        conn.stop.set_blocked(is_blocked);
         if n > 0
             && let Some(link) = &mut conn.link
             && let Some(since) = link.stalled
@@ -203,7 +203,9 @@ impl Outbound {
 
     /// Takes note that the socket takes bytes again.
     pub(crate) fn writable(&mut self, at: u32) {
-        let was_blocked = core::mem::replace(&mut self.conns[at].blocked, false);
+        let stop = &mut self.conns[at].stop;
+        let was_blocked = stop.is_blocked();
+        stop.set_blocked(false);
         // Where nothing waits any more, what waits for room is still to go on.
         if was_blocked || !self.conns[at].is_empty() {
             self.schedule(at);

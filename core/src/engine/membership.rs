@@ -54,6 +54,10 @@ impl<A: AppTypes> Engine<A> {
         if self.slots[at].phase() != Phase::Open || self.membership(at, name).is_some() {
             return Ok(());
         }
+        if subscription.is_some() && !self.out.is_push_lane_low(at) {
+            // The answer is pushed, whatever waits there.
+            return Err(Wait::Queue);
+        }
         let most = self.config.channels_per_connection;
         let is_one_too_many =
             self.slots[at].memberships.len() >= most && self.channels_of(at).count() >= most;
@@ -147,12 +151,13 @@ impl<A: AppTypes> Engine<A> {
         self.membership_bytes = self.membership_bytes - before + list_bytes(memberships);
     }
 
-    /// Ends a membership that the connection has asked to end, or has lost. What waits of a channel
-    /// whose position it knows is discarded: it would be told that again when it comes back.
+    /// Ends a membership that the connection has asked to end, or has lost. What waits of the stream of
+    /// the channel is discarded: it would be told that again when it comes back.
     pub(crate) fn quit(&mut self, at: u32, membership: Membership) {
+        let listens = self.listens_beside(at, membership);
         self.end_membership(at, membership);
-        if membership.is_positioned() {
-            self.out.discard_channel(at, membership.channel());
+        for list in listens.into_iter().chain([membership]) {
+            self.out.discard_channel(at, list.channel());
         }
     }
 

@@ -30,6 +30,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use core::time::Duration;
 
+use crate::CloseCode;
 use crate::channels::credits::Credits;
 use crate::channels::fan_outs::FanOuts;
 use crate::channels::message::ShardMessage;
@@ -39,7 +40,7 @@ use crate::channels::streams::Streams;
 use crate::channels::waiters::Waiters;
 use crate::config::Config;
 use crate::delivery::Outbound;
-use crate::delivery::codec::Encode;
+use crate::delivery::codec::{Codec, Encode};
 use crate::engine::budget::Budget;
 use crate::engine::output::{Event, Output};
 use crate::engine::subscribe::Notice;
@@ -56,6 +57,9 @@ use crate::session::sweep::Sweep;
 use crate::session::wheel::Wheel;
 use crate::stats::{ChannelStats, CloseCause, Deflation, Direct, Links, Received, Stats, Waiting};
 use crate::time::Timestamp;
+
+/// [`Handler::shutdown`](crate::Handler::shutdown), with panics caught where they are.
+pub(crate) type ShutdownClose = fn(Codec) -> (CloseCode, &'static str);
 
 /// A shard without its application.
 pub(crate) struct Engine<A: AppTypes> {
@@ -110,6 +114,8 @@ pub(crate) struct Engine<A: AppTypes> {
     /// Connections that wait until one more task may be under way.
     pub(crate) task_waiters: Waiters,
     pub(crate) draining: bool,
+    /// How connections of a codec are closed when the server shuts down.
+    pub(crate) shutdown: ShutdownClose,
     /// An order that is being carried out for every connection.
     pub(crate) sweep: Option<Sweep>,
     /// Number of connections whose operations wait.
@@ -133,7 +139,12 @@ pub(crate) struct EngineCounts {
 }
 
 impl<A: AppTypes> Engine<A> {
-    pub(crate) fn new(id: ShardId, config: Config, encode: Encode) -> Self {
+    pub(crate) fn new(
+        id: ShardId,
+        config: Config,
+        encode: Encode,
+        shutdown: ShutdownClose,
+    ) -> Self {
         let shards = config.shards;
         debug_assert!(id.0 < shards);
         Self {
@@ -168,6 +179,7 @@ impl<A: AppTypes> Engine<A> {
             credits: Credits::new(&config),
             task_waiters: Waiters::default(),
             draining: false,
+            shutdown,
             sweep: None,
             parked: 0,
             counts: EngineCounts::default(),

@@ -23,7 +23,7 @@ impl<A: AppTypes> Engine<A> {
             PendingOp::Join(channel) => self.join(at, channel, None).map_err(|wait| (wait, false)),
             PendingOp::Subscribe(channel, subscription) => self
                 .join(at, channel, Some(subscription))
-                .map_err(|wait| (wait, false)),
+                .map_err(|wait| (wait, wait == Wait::Queue)),
             PendingOp::PublishWith(publication) => self
                 .publish_with(at, &publication.channel, &publication.publication())
                 .map_err(|wait| (wait, true)),
@@ -94,6 +94,7 @@ impl<A: AppTypes> Engine<A> {
             PendingOp::TaskEnd(_)
             | PendingOp::Notification(..)
             | PendingOp::JoinRefused(_)
+            | PendingOp::PositionLost(_)
             | PendingOp::Timer => Ok(()),
         };
         match (op, waits) {

@@ -10,12 +10,11 @@ use crate::channels::message::{
     Completion, JoinAnswer, MessageBody, Notification, PublicationExtras, Query, Requester,
     ShardPublication,
 };
-use crate::channels::presence::ShownMember;
 use crate::channels::publication::KeptPublication;
 use crate::channels::query::ChannelQuery;
 use crate::channels::registry::{Audience, Membership};
 use crate::channels::stream::Recovered;
-use crate::channels::subscription::{Subscribed, Subscription};
+use crate::channels::subscription::{ShownMember, Subscribed, Subscription};
 use crate::delivery::codec::{ChannelEvent, MessageDetails, SharedPayload};
 use crate::delivery::queue::SendOptions;
 use crate::engine::Engine;

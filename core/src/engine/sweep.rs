@@ -1,6 +1,7 @@
 //! Orders that concern every connection of a shard: drain, close or abort. Each turn carries them
 //! out for a part of the slots, so that reads and writes continue between them.
 
+use crate::CloseCode;
 use crate::engine::Engine;
 use crate::session::app_types::AppTypes;
 use crate::session::phase::Phase;
@@ -46,7 +47,11 @@ impl<A: AppTypes> Engine<A> {
             left = left.saturating_sub(if is_there { COST_OF_AN_END } else { 1 });
             match (order, self.slots[at].phase()) {
                 (SweepOrder::Close(code), Phase::Open) => {
-                    self.begin_close(at, code, "", CloseCause::Drain);
+                    let (code, reason) = match code {
+                        CloseCode::GOING_AWAY => (self.shutdown)(self.out.form(at).codec()),
+                        code => (code, ""),
+                    };
+                    self.begin_close(at, code, reason, CloseCause::Drain);
                 }
                 (SweepOrder::Close(_), Phase::Head) => self.close_socket(at),
                 (SweepOrder::Abort, _) => self.abort(at, CloseCause::Drain),

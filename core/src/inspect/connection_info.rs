@@ -50,7 +50,7 @@ pub struct ConnectionInfo {
     pub waiting: Depth,
     /// The same by priority, the most urgent first.
     pub priorities: Vec<(u8, Depth)>,
-    /// Frames that wait besides: pings, pongs, a close frame, the answer to its request.
+    /// Frames that wait besides: pings, pongs, pushes, a close frame, the answer to its request.
     pub control_frames: u32,
     /// What was dropped of what was for it.
     pub drops: Drops,

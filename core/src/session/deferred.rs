@@ -64,9 +64,13 @@ impl<A: AppTypes> Deferred<A> {
     }
 
     /// Returns the number and the bytes of memory of the commands if the first is a push that waits
-    /// for room.
+    /// for room, or a subscription, whose answer is one.
     pub(crate) fn behind_push(&self) -> Option<(usize, usize)> {
-        let is_push = matches!(self.ops.front(), Some(PendingOp::Push { .. }));
+        let first = self.ops.front();
+        let is_push = matches!(
+            first,
+            Some(PendingOp::Push { .. } | PendingOp::Subscribe(..))
+        );
         (is_push && self.wait == Some(Wait::Queue)).then_some((self.ops.len(), self.op_bytes))
     }
 
@@ -178,6 +182,8 @@ pub(crate) enum PendingOp<A: AppTypes> {
     Notification(u64, Notification),
     /// The handler is to be told that the timer that it has set is due.
     Timer,
+    /// The handler is to be told that the connection is a member of a channel no more.
+    PositionLost(Bytes),
     /// The handler is to be told that a channel was one too many.
     JoinRefused(Bytes),
 }
@@ -223,9 +229,10 @@ impl<A: AppTypes> PendingOp<A> {
     /// Bytes of memory that it owns, as far as that is known: what a task has is its application's.
     fn memory(&self) -> usize {
         match self {
-            Self::Join(channel) | Self::Leave(channel) | Self::JoinRefused(channel) => {
-                channel.len()
-            }
+            Self::Join(channel)
+            | Self::Leave(channel)
+            | Self::JoinRefused(channel)
+            | Self::PositionLost(channel) => channel.len(),
             Self::Publish {
                 channel, payload, ..
             } => channel.as_ref().map_or(0, Bytes::len) + payload.len(),

@@ -74,6 +74,9 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 Notification::Members(members) => handler.on_members(ctx, ticket, members),
                 Notification::Channel(answer) => handler.on_channel_answer(ctx, ticket, *answer),
             }),
+            PendingOp::PositionLost(channel) => {
+                self.emit(at, |handler, ctx| handler.on_position_lost(ctx, &channel));
+            }
             PendingOp::JoinRefused(channel) => {
                 self.emit(at, |handler, ctx| {
                     handler.on_subscribe_refused(ctx, &channel);
@@ -107,9 +110,9 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                     handler.on_subscribed(ctx, subscribed);
                 });
             }
-            Notice::PositionLost(channel) => {
-                self.emit(at, |handler, ctx| handler.on_position_lost(ctx, &channel));
-            }
+            // Nothing of the channel waits any more, so it may come behind what the connection waits
+            // for.
+            Notice::PositionLost(channel) => self.notify(at, PendingOp::PositionLost(channel)),
         }
     }
 

@@ -22,6 +22,7 @@ pub use crate::engine::input::Admission;
 pub use crate::engine::output::{Event, Output, Reason};
 pub use crate::engine::timers::Direction;
 
+use crate::CloseCode;
 use crate::app::{Handler, Isolation, NoIsolation};
 use crate::config::Config;
 use crate::delivery::codec::{Codec, CodecResult, Outgoing};
@@ -69,7 +70,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     pub fn isolated(id: ShardId, config: &Config, handler: H) -> Self {
         Self {
             handler,
-            engine: Engine::new(id, config.clone(), encode::<H, I>),
+            engine: Engine::new(id, config.clone(), encode::<H, I>, shutdown::<H, I>),
             isolation: PhantomData,
         }
     }
@@ -111,8 +112,9 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     }
 
     /// Closes every connection, some of them a turn: a close frame with `code` stands behind
-    /// all that waits, and nothing more is taken.
-    pub fn handle_close_all(&mut self, now: Timestamp, code: crate::CloseCode) {
+    /// all that waits, and nothing more is taken. In place of [`CloseCode::GOING_AWAY`] stands what
+    /// the application [says](Handler::shutdown).
+    pub fn handle_close_all(&mut self, now: Timestamp, code: CloseCode) {
         self.engine.set_time(now);
         self.engine.handle_new_messages();
         self.engine.begin_sweep(SweepOrder::Close(code));
@@ -147,6 +149,11 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         }
         self.settle_ends();
     }
+}
+
+/// Calls [`Handler::shutdown`].
+fn shutdown<H: Handler, I: Isolation>(codec: Codec) -> (CloseCode, &'static str) {
+    I::run(|| H::shutdown(codec)).unwrap_or((CloseCode::GOING_AWAY, ""))
 }
 
 /// Calls [`Handler::encode`].

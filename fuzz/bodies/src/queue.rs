@@ -25,7 +25,7 @@ pub fn queue(data: &[u8]) {
 }
 
 fn op(input: &mut InputReader<'_>) -> QueueOp {
-    match input.below(20) {
+    match input.below(23) {
         0..=3 => QueueOp::Push((input.byte() % 4).into(), input.below(200)),
         4 | 5 => QueueOp::Push(options(input), input.below(200)),
         6 => QueueOp::Push(input.byte().into(), usize::from(input.short())),
@@ -40,6 +40,9 @@ fn op(input: &mut InputReader<'_>) -> QueueOp {
         15 | 16 => QueueOp::Pass(input.byte().into()),
         17 => QueueOp::Expire,
         18 => QueueOp::Batch(input.byte() % 4, 2 + input.below(5), input.below(200)),
+        19 => QueueOp::PushIn(input.below(2) as u32, options(input), input.below(200)),
+        20 => QueueOp::DiscardStream(input.below(2) as u32),
+        21 => QueueOp::PushAhead(input.below(126)),
         _ => QueueOp::Discard(input.flag()),
     }
 }

@@ -11,6 +11,8 @@ use core::time::Duration;
 use foldhash::fast::FixedState;
 use stentor_core::channels::Subscribed;
 
+use stentor_core::Handler;
+
 use super::pings::Pings;
 use super::rules::SubscriptionWishes;
 use super::subscribe::{SubscriptionSource, rejection, subscribe_result};
@@ -38,7 +40,7 @@ struct ServerSide<'a> {
     is_personal: bool,
 }
 
-impl SessionCall<'_, '_> {
+impl<H: Handler> SessionCall<'_, '_, H> {
     /// Connects the client. An error leaves the connection unusable.
     pub(super) fn connect(&mut self, id: u32, request: &ConnectRequest<'_>) -> CommandOutcome {
         let result = self.authenticate_and_subscribe(id, request);
@@ -125,6 +127,10 @@ impl SessionCall<'_, '_> {
             waiting: subscriptions.len(),
             answers: Vec::new(),
         }));
+        if !subscriptions.is_empty() {
+            // What is published meanwhile comes behind the reply.
+            self.ctx.hold();
+        }
         for (channel, subscription) in &subscriptions {
             let wanted = request.subs.get(channel.as_ref());
             let resolved = self.settings.namespaces.resolve(channel);
@@ -265,6 +271,10 @@ impl SessionCall<'_, '_> {
             ..ConnectResult::default()
         };
         self.succeed(connecting.command, CommandResult::Connect(result));
+        if !connecting.answers.is_empty() {
+            self.flush();
+            self.ctx.release();
+        }
     }
 }
 

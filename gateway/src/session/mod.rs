@@ -34,21 +34,17 @@ use alloc::vec::Vec;
 use core::num::NonZeroU64;
 
 use stentor_core::channels::{MemberInfo, Subscribed};
-use stentor_core::{CloseCode, Context, Timestamp};
+use stentor_core::{Context, Handler, Timestamp};
 
 use self::error_budget::ErrorBudget;
 use self::pings::Pings;
 use self::subscriptions::{PendingReply, Subscriptions};
 use crate::client_id::ClientIds;
 use crate::client_protocol::{ClientCodec, Command, CommandRequest, DisconnectCode, ErrorCode};
-use crate::gateway::Gateway;
 use crate::namespaces::ChannelClient;
 use crate::settings::{Access, GatewaySettings};
 use crate::stats::GatewayStats;
 use crate::token::Rejection;
-
-/// Maximum length of a message of a client in bytes.
-const MAX_MESSAGE: usize = 65_536;
 
 /// What is kept for a client.
 #[derive(Debug)]
@@ -154,11 +150,11 @@ impl Shared {
 
 /// A callback for a client.
 #[derive(Debug)]
-pub(crate) struct SessionCall<'a, 'c> {
+pub(crate) struct SessionCall<'a, 'c, H: Handler> {
     pub(crate) settings: &'a GatewaySettings,
     pub(crate) shared: &'a mut Shared,
     pub(crate) session: &'a mut Session,
-    pub(crate) ctx: &'a mut Context<'c, Gateway, ()>,
+    pub(crate) ctx: &'a mut Context<'c, H, ()>,
 }
 
 /// The end of a command that has been replied to, or whose reply comes later.
@@ -174,7 +170,7 @@ const fn disconnect(code: DisconnectCode) -> Rejection {
     Rejection::Disconnect(code)
 }
 
-impl SessionCall<'_, '_> {
+impl<H: Handler> SessionCall<'_, '_, H> {
     /// Begins the session: the client has to connect.
     pub(crate) fn open(&mut self, client: u64) {
         self.session.client = client;
@@ -186,11 +182,6 @@ impl SessionCall<'_, '_> {
 
     /// Carries out the commands of a message.
     pub(crate) fn handle_message(&mut self, message: &[u8]) {
-        if message.len() > MAX_MESSAGE {
-            self.session.phase = Phase::Closing;
-            self.ctx.close_with(CloseCode::TOO_BIG, "message too big");
-            return;
-        }
         for command in self.session.codec.decode(message) {
             if matches!(self.session.phase, Phase::Closing) {
                 break;

@@ -4,7 +4,7 @@ use core::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 use stentor_core::channels::Publication;
-use stentor_core::{OverflowPolicy, SendOptions};
+use stentor_core::{Handler, OverflowPolicy, SendOptions};
 
 use super::subscribe::rejection;
 use super::{CommandOutcome, SessionCall, error};
@@ -34,7 +34,7 @@ pub(crate) fn send_options(
     send
 }
 
-impl SessionCall<'_, '_> {
+impl<H: Handler> SessionCall<'_, '_, H> {
     /// Publishes to a channel.
     pub(super) fn publish(&mut self, id: u32, request: &PublishRequest<'_>) -> CommandOutcome {
         let resolved = self.settings.namespaces.resolve(&request.channel);

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use stentor_core::Handler;
 use stentor_core::channels::{ChannelAnswer, ChannelQuery, HistoryQuery};
 
 use super::rules::since;
@@ -16,7 +17,7 @@ use crate::namespaces::{ChannelAction, ResolvedChannel};
 use crate::publication_encoding::DecodedPublication;
 use crate::token::Rejection;
 
-impl<'a> SessionCall<'a, '_> {
+impl<'a, H: Handler> SessionCall<'a, '_, H> {
     /// Asks who is subscribed to a channel.
     pub(super) fn presence(&mut self, id: u32, request: &ChannelRequest<'_>) -> CommandOutcome {
         self.ask_presence(id, request, ChannelQuery::Members)

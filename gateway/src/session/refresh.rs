@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 use core::mem;
 use core::num::NonZeroU64;
 
+use stentor_core::Handler;
+
 use super::connect::hash_of_channels;
 use super::timers::expiry_info;
 use super::{CommandOutcome, SessionCall, disconnect, error, is_insecure};
@@ -12,7 +14,7 @@ use crate::client_protocol::{
 };
 use crate::token::{TokenError, TokenUse};
 
-impl SessionCall<'_, '_> {
+impl<H: Handler> SessionCall<'_, '_, H> {
     /// Takes a new connection token.
     pub(super) fn refresh(&mut self, id: u32, request: &RefreshRequest<'_>) -> CommandOutcome {
         if request.token.is_empty() {

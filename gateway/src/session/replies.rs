@@ -3,6 +3,8 @@
 
 use stentor_core::CloseCode;
 
+use stentor_core::Handler;
+
 use super::{Phase, SessionCall};
 use crate::client_protocol::{
     ClientCodec, CommandResult, DisconnectCode, ErrorCode, InvalidPayload, Push, PushEvent, Reply,
@@ -10,7 +12,7 @@ use crate::client_protocol::{
 };
 use crate::publication_encoding::message_type;
 
-impl SessionCall<'_, '_> {
+impl<H: Handler> SessionCall<'_, '_, H> {
     /// Adds the result of a command to the message that [`flush`](Self::flush) sends.
     pub(super) fn succeed(&mut self, id: u32, result: CommandResult<'_>) {
         let added = self.add(&Reply::Result { id, result });

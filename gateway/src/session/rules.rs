@@ -2,6 +2,8 @@
 
 use stentor_core::channels::{Epoch, Recovery, RecoveryMode, Retention, Since};
 
+use stentor_core::Handler;
+
 use super::SessionCall;
 use crate::client_protocol::SubscribeRequest;
 use crate::namespaces::{RecoveryMode as ChannelRecovery, ResolvedChannel};
@@ -49,7 +51,7 @@ pub(super) struct SubscriptionRules {
     pub(super) gets_events: bool,
 }
 
-impl SessionCall<'_, '_> {
+impl<H: Handler> SessionCall<'_, '_, H> {
     /// Returns what a subscription has: what the client asks for, as far as the channel and the token
     /// allow.
     pub(super) fn subscription_rules(

@@ -10,6 +10,8 @@ use bytes::Bytes;
 use stentor_core::ConnId;
 use stentor_core::channels::{MemberInfo, Retention, Subscribed, Subscription};
 
+use stentor_core::Handler;
+
 use super::replies::close_code;
 use super::rules::{SubscriptionWishes, retention_of};
 use super::subscriptions::{ClientSubscription, PendingReply};
@@ -39,7 +41,7 @@ pub(super) struct SubscriptionSource<'a> {
     pub(super) overrides: Overrides,
 }
 
-impl SessionCall<'_, '_> {
+impl<H: Handler> SessionCall<'_, '_, H> {
     /// Subscribes the client. The reply follows when the channel has answered.
     pub(super) fn subscribe(&mut self, id: u32, request: &SubscribeRequest<'_>) -> CommandOutcome {
         let channel = &*request.channel;

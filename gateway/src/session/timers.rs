@@ -3,6 +3,8 @@
 
 use core::time::Duration;
 
+use stentor_core::Handler;
+
 use super::pings::PingAction;
 use super::{CommandOutcome, Phase, SessionCall, disconnect};
 use crate::client_protocol::{DisconnectCode, ExpiryInfo, UnsubscribeCode};
@@ -22,7 +24,7 @@ pub(super) fn expiry_info(expires_at: Option<u64>, unix_now: u64) -> ExpiryInfo 
     }
 }
 
-impl SessionCall<'_, '_> {
+impl<H: Handler> SessionCall<'_, '_, H> {
     /// Returns the wall clock, in seconds of Unix time.
     pub(super) fn unix_now(&self) -> u64 {
         self.ctx.unix_time().as_secs()

@@ -97,6 +97,16 @@ const CLIENT: &[Declaration] = &[
         "Maximum number of subscriptions of a connection",
     ),
     Declaration::new(
+        "client.max_message",
+        bytes(1 << 10, 64 << 10, 1 << 30, client!(max_message)),
+        "Maximum size of a message of a client; a larger one is closed with 1009",
+    ),
+    Declaration::new(
+        "client.queue_max_size",
+        bytes(1 << 10, 1 << 20, 1 << 30, client!(queue_max_size)),
+        "Maximum number of bytes queued for a client",
+    ),
+    Declaration::new(
         "client.max_errors",
         count(0, 100, 1_000_000, client!(max_errors)),
         "Maximum number of errors of a connection in a minute; one more closes it with 3509; 0 = unlimited",

@@ -138,10 +138,6 @@ const FOREIGN: &[(&[&str], &str)] = &[
         &["client.concurrency"],
         "the commands of a client are always executed in order; remove it",
     ),
-    (
-        &["client.queue_max_size"],
-        "the send queue of a client of the channel protocol is bounded by 1 MiB; remove it",
-    ),
     (&["client.connection_limit"], "use `server.max_connections`"),
     (
         &[

@@ -77,6 +77,8 @@ fn client(raw: &RawSettings) -> ClientSettings {
         expired_close_delay: raw.time("client.expired_close_delay"),
         expired_sub_close_delay: raw.time("client.expired_sub_close_delay"),
         channel_limit: raw.number("client.channel_limit") as usize,
+        max_message: raw.number("client.max_message") as usize,
+        queue_max_size: raw.number("client.queue_max_size") as usize,
         max_errors: raw.number("client.max_errors") as u32,
         history_max_publication_limit: raw.number("client.history_max_publication_limit") as u32,
         recovery_max_publication_limit: raw.number("client.recovery_max_publication_limit") as u32,

@@ -159,20 +159,25 @@ impl Settings {
             "echo" => HandlerKind::Echo,
             _ => HandlerKind::Gateway,
         };
-        // The gateway knows its paths itself.
-        let websocket_path = (handler != HandlerKind::Gateway).then_some("/ws");
-        let builder = pages::declare(builder, websocket_path, has_metrics);
         let admin_listen = raw.admin_endpoint(&listen);
         let is_loopback = admin_listen.as_ref().is_some_and(Endpoint::is_loopback);
         let admin_hosts = hosts(raw, &origins, is_loopback);
         let rooms = rooms(raw);
         let (gateway, signing) = gateway::settings(raw, &listen, rooms);
-        let channels = match handler {
-            HandlerKind::Gateway => gateway.client.channel_limit,
-            HandlerKind::Rooms | HandlerKind::Echo => 1,
+        let paths: &[_] = match handler {
+            HandlerKind::Gateway if gateway.seed_protocol.enabled => {
+                &["/connection/websocket", "/ws"]
+            }
+            HandlerKind::Gateway => &["/connection/websocket"],
+            HandlerKind::Rooms | HandlerKind::Echo => &["/ws"],
+        };
+        let builder = pages::declare(builder, paths, has_metrics).origins(origins);
+        let (builder, channels) = match handler {
+            HandlerKind::Gateway => (gateway.client.limit(builder), gateway.client.channel_limit),
+            HandlerKind::Rooms | HandlerKind::Echo => (builder, 1),
         };
         let settings = Self {
-            config: limits::config(raw, builder.origins(origins), channels as u64),
+            config: limits::config(raw, builder, channels as u64),
             listen,
             admin_listen,
             admin_hosts,

@@ -201,6 +201,7 @@ fn gateway_settings(
                 false => *pick(rng, &[400, 2_000, 4 << 20]),
             },
             rpc_ping: true,
+            ..ClientSettings::default()
         },
         seed_protocol: SeedProtocol {
             enabled: true,

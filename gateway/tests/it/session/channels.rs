@@ -415,7 +415,9 @@ fn a_user_may_have_one_connection_at_a_time() {
 
 #[test]
 fn a_client_that_reads_too_slowly_is_closed_with_3008() {
-    let mut server = open();
+    let mut settings = insecure(ChannelOptions::default());
+    settings.client.queue_max_size = 10_000;
+    let mut server = Server::new(settings);
     let (slow, _) = server.connected();
     let (other, _) = server.connected();
     subscribe(&mut server, slow, "a");
@@ -431,10 +433,12 @@ fn a_client_that_reads_too_slowly_is_closed_with_3008() {
 
 #[test]
 fn a_namespace_may_drop_what_a_slow_client_does_not_take() {
-    let mut server = Server::new(insecure(ChannelOptions {
+    let mut settings = insecure(ChannelOptions {
         overflow: Some(OverflowPolicy::DropNew),
         ..ChannelOptions::default()
-    }));
+    });
+    settings.client.queue_max_size = 10_000;
+    let mut server = Server::new(settings);
     let (slow, _) = server.connected();
     let (other, _) = server.connected();
     subscribe(&mut server, slow, "a");

@@ -1,7 +1,7 @@
 //! Channels with history: positions, recovery and pages.
 
 use serde_json::{Value, json};
-use stentor_core::ConnId;
+use stentor_core::{ConnId, OverflowPolicy};
 use stentor_gateway::namespaces::{ChannelOptions, ChannelSettings, RecoveryMode};
 
 use super::server::Server;
@@ -280,4 +280,104 @@ fn history_is_read_page_by_page() {
     }
     let replies = server.ask(id, r#"{"id":7,"history":{"channel":"other:a"}}"#);
     assert_eq!(replies[0]["error"]["code"], 102);
+}
+
+#[test]
+fn who_missed_a_publication_loses_its_subscription_and_recovers() {
+    let mut server = Server::new(insecure(recoverable(10)));
+    let (id, _) = server.connected();
+    let epoch = subscribe(&mut server, id, "")["subscribe"]["epoch"].clone();
+    let other = server.protobuf();
+    server.send_binary(other, b"\x04\x08\x01\x22\x00");
+    // JSON clients cannot have this.
+    server.send_binary(other, b"\x0B\x08\x02\x3A\x07\x0A\x01a\x12\x02hi");
+    let end = json!({"code": 2500, "reason": "insufficient state"});
+    assert_eq!(
+        server.values(id),
+        [json!({"push": {"channel": "a", "unsubscribe": end}})]
+    );
+    let text = format!(
+        r#"{{"id":5,"subscribe":{{"channel":"a","recover":true,"offset":0,"epoch":{epoch}}}}}"#
+    );
+    let closed = server.close_of(id, &text);
+    assert_eq!(closed, Some((3506, "inappropriate protocol".to_owned())));
+}
+
+#[test]
+fn a_slow_client_is_told_once_that_it_has_missed_something() {
+    let mut settings = insecure(ChannelOptions {
+        overflow: Some(OverflowPolicy::DropNew),
+        ..recoverable(5_000)
+    });
+    settings.client.recovery_max_publication_limit = 5_000;
+    settings.client.queue_max_size = 10_000;
+    let mut server = Server::new(settings);
+    let (slow, _) = server.connected();
+    let (other, _) = server.connected();
+    let epoch = subscribe(&mut server, slow, "")["subscribe"]["epoch"].clone();
+    server.set_stuck(slow, true);
+    publish(&mut server, other, "a", 1..=2_000);
+    server.set_stuck(slow, false);
+    let values = server.values(slow);
+    let is_end = |value: &&Value| value["push"].get("unsubscribe").is_some();
+    assert_eq!(values.iter().filter(is_end).count(), 1);
+    let end = json!({"code": 2500, "reason": "insufficient state"});
+    let last = values.last().expect("the end");
+    assert_eq!(last["push"]["unsubscribe"], end);
+    // What it has got has no gap.
+    let got = values
+        .iter()
+        .filter_map(|value| value["push"]["pub"]["offset"].as_u64());
+    let seen = got.clone().count() as u64;
+    assert!(got.eq(1..=seen), "{seen}");
+    publish(&mut server, other, "a", 2_001..=2_001);
+    assert!(server.texts(slow).is_empty());
+
+    let since = format!(r#","recover":true,"offset":{seen},"epoch":{epoch}"#);
+    let result = &subscribe(&mut server, slow, &since)["subscribe"];
+    assert_eq!(result["recovered"], true);
+    let recovered = payloads(&result["publications"]);
+    let offsets = recovered.iter().map(|(offset, _)| *offset);
+    assert!(offsets.eq(seen + 1..=2_001));
+    assert_eq!(
+        server.stats().unsubscribes().map(|(_, n)| n).sum::<u64>(),
+        1
+    );
+}
+
+#[test]
+fn a_server_side_subscription_that_misses_a_publication_closes_with_3010() {
+    let mut server = Server::new(settings(ChannelSettings {
+        without_namespace: ChannelOptions {
+            allow_publish_for_subscriber: true,
+            ..recoverable(10)
+        },
+        ..ChannelSettings::default()
+    }));
+    let token = token(r#"{"sub":"42","channels":["a"]}"#);
+    let (id, _) = server.connected_with(&token);
+    let other = server.protobuf();
+    let connect = [b"\x08\x01\x22", &*field(&field_of(1, token.as_bytes()))].concat();
+    server.send_binary(other, &field(&connect));
+    server.send_binary(other, b"\x0B\x08\x02\x3A\x07\x0A\x01a\x12\x02hi");
+    assert_eq!(
+        server.closed(id),
+        Some((3010, "insufficient state".to_owned()))
+    );
+}
+
+fn field(bytes: &[u8]) -> Vec<u8> {
+    let mut len = bytes.len();
+    let mut out = Vec::new();
+    while len >= 0x80 {
+        out.push(len as u8 | 0x80);
+        len >>= 7;
+    }
+    out.push(len as u8);
+    out.extend(bytes);
+    out
+}
+
+fn field_of(number: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[number << 3 | 2][..], &field(bytes)].concat()
 }

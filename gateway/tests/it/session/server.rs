@@ -44,7 +44,7 @@ struct Client {
 
 impl Server {
     pub(super) fn new(settings: GatewaySettings) -> Self {
-        let config = Config::builder().shards(SHARDS);
+        let config = settings.client.limit(Config::builder().shards(SHARDS));
         let config = config.channels_per_connection(1_000).build();
         let config = config.expect("limits in range");
         let settings = Arc::new(settings);

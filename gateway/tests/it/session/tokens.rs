@@ -115,6 +115,38 @@ fn a_token_may_subscribe_the_client() {
 }
 
 #[test]
+fn the_reply_to_connect_precedes_what_its_subscriptions_bring() {
+    let mut server = Server::new(settings(ChannelSettings {
+        without_namespace: ChannelOptions {
+            presence: true,
+            join_leave: true,
+            force_push_join_leave: true,
+            ..ChannelOptions::default()
+        },
+        ..ChannelSettings::default()
+    }));
+    // Their owners are different shards, which do not answer at the same time.
+    let channels = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let claims = json!({"sub": "42", "channels": channels}).to_string();
+    let id = server.json();
+    let subscribe = r#"{"id":2,"subscribe":{"channel":"a"}}"#;
+    let replies = server.ask(id, &format!("{}\n{subscribe}", connect(&token(&claims))));
+    let subs = replies[0]["connect"]["subs"]
+        .as_object()
+        .expect("an object");
+    assert!(subs.keys().eq(channels));
+    let mut joined: Vec<_> = replies
+        .iter()
+        .filter(|reply| reply["push"].get("join").is_some())
+        .filter_map(|reply| reply["push"]["channel"].as_str())
+        .collect();
+    joined.sort_unstable();
+    assert_eq!(joined, channels);
+    let second = replies.iter().find(|reply| reply["id"] == 2);
+    assert_eq!(second.expect("a reply")["error"]["code"], 105);
+}
+
+#[test]
 fn a_client_gets_back_what_it_may_subscribe_to() {
     let chat = ChannelOptions {
         allow_subscribe_for_client: true,

@@ -93,6 +93,8 @@ pub(super) fn all() -> Vec<Edges> {
             1_000_000,
         ),
         number("client.history_max_bytes", Unit::Bytes, 1 << 10, 1 << 30),
+        number("client.max_message", Unit::Bytes, 1 << 10, 1 << 30),
+        number("client.queue_max_size", Unit::Bytes, 1 << 10, 1 << 30),
         words(
             "client.subscribe_to_user_personal_channel.personal_channel_namespace",
             &["", "chat"],

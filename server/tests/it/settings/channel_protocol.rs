@@ -25,6 +25,8 @@ fn clients_have_the_values_that_were_set() {
         expired_close_delay = \"4s\"
         expired_sub_close_delay = \"5s\"
         channel_limit = 6
+        max_message = 2000
+        queue_max_size = \"3KiB\"
         max_errors = 7
         history_max_publication_limit = 8
         recovery_max_publication_limit = 9
@@ -44,6 +46,8 @@ fn clients_have_the_values_that_were_set() {
         expired_close_delay: Duration::from_secs(4),
         expired_sub_close_delay: Duration::from_secs(5),
         channel_limit: 6,
+        max_message: 2_000,
+        queue_max_size: 3 << 10,
         max_errors: 7,
         history_max_publication_limit: 8,
         recovery_max_publication_limit: 9,
@@ -361,11 +365,6 @@ fn a_key_of_centrifugo_that_does_not_exist_says_what_to_do() {
             "client.concurrency = 8",
             "client.concurrency",
             "always executed in order",
-        ),
-        (
-            "client.queue_max_size = 5",
-            "client.queue_max_size",
-            "bounded by 1 MiB",
         ),
         (
             "client.connection_limit = 5",

@@ -37,7 +37,7 @@ pub struct Upgrade {
     pub deflate: Option<Params>,
 }
 
-/// Decides on a request: each page is served, and OPTIONS of one, of the path for WebSockets, or of
+/// Decides on a request: each page is served, and OPTIONS of one, of a path for WebSockets, or of
 /// `*`, is answered; an opening handshake is checked; everything else is the application's.
 ///
 /// # Errors
@@ -51,7 +51,7 @@ pub fn decide(request: &Request<'_>, policy: &Policy<'_>) -> Result<HeadAction, 
     let host = request.host_of(policy.hosts)?;
     let page = policy.pages.index_of(request.path());
     // Load balancers use OPTIONS as a health check (RFC 9110 §9.3.7).
-    let has_methods = page.is_some() || policy.path == Some(request.path());
+    let has_methods = page.is_some() || policy.has_path(request.path());
     if request.method() == "OPTIONS" && (has_methods || request.path() == "*") {
         return Ok(HeadAction::Methods);
     }
@@ -74,7 +74,7 @@ fn upgrade(
     host: Option<Authority<'_>>,
     policy: &Policy<'_>,
 ) -> Result<Upgrade, HandshakeError> {
-    if policy.path.is_some_and(|path| path != request.path()) {
+    if !policy.paths.is_empty() && !policy.has_path(request.path()) {
         return Err(HandshakeError::NotFound);
     }
     let head_only = request.is_head();

@@ -1,5 +1,6 @@
 //! Rules of a server for the decision on a request.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 #[cfg(test)]
 use alloc::vec::Vec;
@@ -11,8 +12,8 @@ use crate::proto::ws::upgrade::origin::Origins;
 /// The rules of a server for [`decide`](crate::proto::ws::upgrade::decide).
 #[derive(Clone, Copy, Debug)]
 pub struct Policy<'a> {
-    /// The only path that is upgraded; `None` leaves that to the application.
-    pub path: Option<&'a str>,
+    /// The only paths that are upgraded; none leaves that to the application.
+    pub paths: &'a [Cow<'static, str>],
     /// Allowed values of `Host`.
     pub hosts: &'a Hosts,
     /// Allowed values of `Origin`.
@@ -25,11 +26,18 @@ pub struct Policy<'a> {
     pub pages: &'a Pages,
 }
 
+impl Policy<'_> {
+    /// Returns whether this is one of the paths.
+    pub(super) fn has_path(&self, path: &str) -> bool {
+        self.paths.iter().any(|listed| *listed == *path)
+    }
+}
+
 #[cfg(test)]
 impl Policy<'_> {
     /// Any host, no foreign origin, no subprotocol, no compression, no page.
     pub(crate) const TEST: Policy<'static> = Policy {
-        path: Some("/ws"),
+        paths: &[Cow::Borrowed("/ws")],
         hosts: &Hosts {
             any: true,
             allowed: Vec::new(),

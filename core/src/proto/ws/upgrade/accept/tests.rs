@@ -376,7 +376,7 @@ fn a_server_has_the_pages_of_its_table_only() {
 fn the_application_is_asked_about_what_is_no_page_and_no_opening_handshake() {
     use HandshakeError::{Body, HttpVersion, Method, NotFound, NotUpgrade};
     let anywhere = Policy {
-        path: None,
+        paths: &[],
         ..POLICY
     };
     for (head, policy, error) in [
