@@ -243,7 +243,10 @@ impl Outbound {
     /// Refuses messages for a connection from now on. What waits is still written.
     pub(crate) fn end(&mut self, at: u32) {
         self.end_batch();
-        self.conns[at].stop.set_held(false);
+        if self.conns[at].stop.set_held(false) {
+            // What was to come before it never came.
+            self.discard(at, true);
+        }
         self.forget_lost(at);
         self.clear_pressure(at);
         self.conns[at].takes = Takes::Control;

@@ -49,7 +49,7 @@ impl World {
         }
         let mut commands = Vec::new();
         let several = match act {
-            Act::Burst if self.setup.is_tight => 3,
+            Act::Burst | Act::Batch if self.setup.is_tight => 3,
             Act::Burst => 2 + rng.below(38),
             Act::Batch => 2 + rng.below(6),
             _ => 1,
@@ -212,6 +212,10 @@ impl World {
                 _ => return,
             }
         }
+        let mut pending = self.conns[conn].pending.values();
+        if pending.any(|one| one.channel == channel && matches!(one.asked, Asked::Subscribe(_))) {
+            errors.push(105);
+        }
         if self.conns[conn].subs.len() >= self.setup.settings.client.channel_limit {
             errors.push(106);
         }
@@ -324,8 +328,7 @@ impl World {
         let now = self.now();
         let state = &self.conns[conn];
         let beside = 5 + state.user.len() + state.client.len() + state.conn_info.len();
-        let is_raw = !self.setup.known.refusals_are_late
-            && channel.starts_with("raw:")
+        let is_raw = channel.starts_with("raw:")
             && self.conns[conn].speech == Speech::Protobuf
             && rng.percent(30);
         let payload = |n| {

@@ -48,6 +48,8 @@ pub(super) struct Conn {
     pub(super) subs: BTreeMap<String, Sub>,
     /// Channels that it has left.
     pub(super) left: BTreeSet<String>,
+    /// Channels in which it has lost its position.
+    pub(super) lost: BTreeSet<String>,
     /// The channel of the room of the seed protocol, and what was heard there.
     pub(super) room: Option<Sub>,
     /// Rooms that it has asked to join; empty for leaving.
@@ -67,6 +69,8 @@ pub(super) struct Conn {
     pub(super) expires: Option<u64>,
     /// Errors that it was told.
     pub(super) errors: u32,
+    /// It has missed something, and is to be closed for that.
+    pub(super) has_gap: bool,
     /// It said that it closes.
     pub(super) has_closed: bool,
 }

@@ -13,8 +13,10 @@ pub(super) struct Known {
     pub(super) events_follow_ends: bool,
     /// A connection that is closed while it waits for credit stays in the line.
     pub(super) credit_is_leaky: bool,
-    /// A publication that a codec cannot express is not always told in time.
-    pub(super) refusals_are_late: bool,
+    /// What was offered to the adapter may come after the push that a subscription has ended.
+    pub(super) pushes_overtake: bool,
+    /// A connection that is closed may hear what follows a gap before that.
+    pub(super) closes_follow_gaps: bool,
     /// Replies to subscriptions exceed the lane of replies.
     pub(super) lanes_overflow: bool,
 }
@@ -28,7 +30,8 @@ impl Known {
             ends_are_late: is_known,
             events_follow_ends: false,
             credit_is_leaky: false,
-            refusals_are_late: false,
+            pushes_overtake: is_known,
+            closes_follow_gaps: false,
             lanes_overflow: false,
         }
     }

@@ -52,6 +52,7 @@ impl World {
             pending: BTreeMap::new(),
             subs: BTreeMap::new(),
             left: BTreeSet::new(),
+            lost: BTreeSet::new(),
             room: None,
             rooms_asked: Vec::new(),
             may_close,
@@ -62,6 +63,7 @@ impl World {
             unanswering_since: None,
             expires: None,
             errors: 0,
+            has_gap: false,
             has_closed: false,
         });
         self.sim.send_bytes(conn, &person.speech.request());

@@ -19,7 +19,9 @@ impl World {
         let known = self.setup.known;
         let is_event = push.join.is_some() || push.leave.is_some();
         if !is_subscribed
-            && (known.ends_are_late && sub.is_none() || known.events_follow_ends && is_event)
+            && (known.pushes_overtake && state.lost.contains(&channel)
+                || known.ends_are_late && sub.is_none()
+                || known.events_follow_ends && is_event)
         {
             return;
         }
@@ -58,12 +60,21 @@ impl World {
             offset != 1,
             "conn {conn}: {publication:?}"
         );
-        let Some((epoch, at)) = &mut sub.position else {
+        let Some((_, at)) = &mut sub.position else {
             if let Some((_, place)) = self.ledger.said[n].place {
                 assert_eq!(offset, place, "conn {conn}: {publication:?}");
             }
             return;
         };
+        if self.setup.known.closes_follow_gaps && offset > *at + 1 {
+            *at = offset - 1;
+            self.conns[conn].has_gap = true;
+        }
+        let sub = self.conns[conn]
+            .subs
+            .get_mut(channel)
+            .expect("it is subscribed");
+        let (epoch, at) = sub.position.as_mut().expect("it has one");
         assert_eq!(
             offset,
             *at + 1,
@@ -135,6 +146,12 @@ impl World {
         }
         self.departed
             .push((channel.to_owned(), state.client.clone()));
+        if end.code == 2500 {
+            self.conns[conn].lost.insert(channel.to_owned());
+        }
+        if end.code == 2501 {
+            self.conns[conn].left.insert(channel.to_owned());
+        }
         if sub.is_asked_again {
             let now = self.now();
             self.ask_again(conn, channel, now);

@@ -112,13 +112,15 @@ impl SubscribersSetup {
         let credits = *pick(rng, credits);
         let memory =
             usize::from(is_tight) * usize::from(shards) * ((1 << 20) + (9 << 10) * clients);
-        // Queues as short as those of all connections.
+        // Clients have limits of their own, in bytes alone or also in messages.
         let limits = ConnectionLimits {
             max_message: 64 << 10,
-            queue_messages: queue.0,
+            queue_messages: *pick(rng, &[queue.0, 1 << 16]),
             queue_bytes: queue.1,
         };
         let config = Config::builder()
+            .codec_limits(Codec::new(1), limits)
+            .codec_limits(Codec::new(2), limits)
             .seed(seed)
             .shards(shards)
             .queue_messages(queue.0)

@@ -54,4 +54,4 @@ fn a_seed_of_subscribers_says_everything() {
 }
 
 /// Seeds, clients and steps.
-const SETS: &[(u64, usize, usize)] = &[(40, 6, 150), (40, 20, 500), (4, 50, 2_000)];
+const SETS: &[(u64, usize, usize)] = &[(200, 6, 150), (150, 20, 500), (6, 50, 2_000)];
