@@ -54,15 +54,13 @@ impl Outbound {
             drops,
             ..
         } = self;
-        let mut discarded = |frame_priority| {
-            counts.delivery.discarded += 1;
-            counts.priorities.of(frame_priority).discarded += 1;
-            drops.of(at).discarded += 1;
-        };
         conns[at]
             .queue
             .discard_stream(nodes, store, channel, |store, frame| {
-                discarded(store.rank(frame).priority());
+                counts.delivery.discarded += 1;
+                let priority = store.rank(frame).priority();
+                counts.priorities.of(priority).discarded += 1;
+                drops.of(at).discarded += 1;
                 store.release(frame);
             });
         if self.replies.owner() == Some(at) {
@@ -72,6 +70,32 @@ impl Outbound {
         let half = self.settings.limits.half(self.conns[at].form);
         if queue.messages() <= half.messages && queue.bytes() <= half.bytes {
             self.clear_pressure(at);
+        }
+    }
+
+    /// Discards the data that waits for a connection, and is neither partly written nor offered to
+    /// the adapter.
+    #[cold]
+    pub(super) fn discard_data(&mut self, at: u32) {
+        let Self {
+            conns,
+            nodes,
+            store,
+            counts,
+            drops,
+            ..
+        } = self;
+        let queue = &mut conns[at].queue;
+        let mut gone = alloc::vec::Vec::new();
+        while queue.least_urgent_rank(nodes).is_some() {
+            queue.shed(nodes, store, 1, |frame| gone.push(frame));
+        }
+        for frame in gone {
+            counts.delivery.discarded += 1;
+            let priority = store.rank(frame).priority();
+            counts.priorities.of(priority).discarded += 1;
+            drops.of(at).discarded += 1;
+            store.release(frame);
         }
     }
 

@@ -244,8 +244,8 @@ impl Outbound {
     pub(crate) fn end(&mut self, at: u32) {
         self.end_batch();
         if self.conns[at].stop.set_held(false) {
-            // What was to come before it never came.
-            self.discard(at, true);
+            // What was to come before that never came.
+            self.discard_data(at);
         }
         self.forget_lost(at);
         self.clear_pressure(at);
