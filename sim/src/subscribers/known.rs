@@ -9,16 +9,10 @@ pub(super) struct Known {
     /// Something of a channel may come after the reply to its end, and what waited of a channel that
     /// was left without a position after the connection has come back.
     pub(super) ends_are_late: bool,
-    /// Joins and leaves may come after the push that a subscription has ended.
-    pub(super) events_follow_ends: bool,
-    /// A connection that is closed while it waits for credit stays in the line.
-    pub(super) credit_is_leaky: bool,
     /// What was offered to the adapter may come after the push that a subscription has ended.
     pub(super) pushes_overtake: bool,
     /// A connection that is closed may hear what follows a gap before that.
     pub(super) closes_follow_gaps: bool,
-    /// Replies to subscriptions exceed the lane of replies.
-    pub(super) lanes_overflow: bool,
 }
 
 impl Known {
@@ -28,11 +22,8 @@ impl Known {
         Self {
             most_server_side: if is_known { 1 } else { 5 },
             ends_are_late: is_known,
-            events_follow_ends: is_known,
-            credit_is_leaky: is_known,
             pushes_overtake: is_known,
             closes_follow_gaps: is_known,
-            lanes_overflow: is_known,
         }
     }
 }

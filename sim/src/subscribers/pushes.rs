@@ -17,11 +17,9 @@ impl World {
         let sub = state.subs.get(&channel);
         let is_subscribed = sub.is_some_and(|sub| sub.state != SubState::Asked);
         let known = self.setup.known;
-        let is_event = push.join.is_some() || push.leave.is_some();
         if !is_subscribed
             && (known.pushes_overtake && state.lost.contains(&channel)
-                || known.ends_are_late && sub.is_none()
-                || known.events_follow_ends && is_event)
+                || known.ends_are_late && sub.is_none())
         {
             return;
         }

@@ -99,8 +99,7 @@ impl SubscribersSetup {
             &[(3, 2_000), (12, 8_000), (256, 1 << 20), (256, 1 << 20)],
         );
         let lanes = [(64, 256 << 10), (64, 256 << 10), (4, 1_000)];
-        let lanes = &lanes[..if known.lanes_overflow { 2 } else { 3 }];
-        let replies = *pick(rng, lanes);
+        let replies = *pick(rng, &lanes);
         let credits = [
             (256, 1 << 20),
             (1, 1 << 20),
@@ -108,8 +107,7 @@ impl SubscribersSetup {
             (4, 300),
             (256, 300),
         ];
-        let credits = &credits[..if known.credit_is_leaky { 1 } else { 5 }];
-        let credits = *pick(rng, credits);
+        let credits = *pick(rng, &credits);
         let memory =
             usize::from(is_tight) * usize::from(shards) * ((1 << 20) + (9 << 10) * clients);
         // Clients have limits of their own, in bytes alone or also in messages.
