@@ -69,8 +69,6 @@ pub(super) struct Conn {
     pub(super) expires: Option<u64>,
     /// Errors that it was told.
     pub(super) errors: u32,
-    /// It has missed something, and is to be closed for that.
-    pub(super) has_gap: bool,
     /// It said that it closes.
     pub(super) has_closed: bool,
 }

@@ -3,22 +3,11 @@
 /// What is avoided.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known {
-    /// Subscriptions that the server makes for a client: what comes of one may be written before the
-    /// reply to `connect` if that waits for another.
-    pub(super) most_server_side: usize,
     /// Something of a channel may come after the reply to its end, and what waited of a channel that
     /// was left without a position after the connection has come back.
     pub(super) ends_are_late: bool,
-    /// Joins and leaves may come after the push that a subscription has ended.
-    pub(super) events_follow_ends: bool,
-    /// A connection that is closed while it waits for credit stays in the line.
-    pub(super) credit_is_leaky: bool,
     /// What was offered to the adapter may come after the push that a subscription has ended.
     pub(super) pushes_overtake: bool,
-    /// A connection that is closed may hear what follows a gap before that.
-    pub(super) closes_follow_gaps: bool,
-    /// Replies to subscriptions exceed the lane of replies.
-    pub(super) lanes_overflow: bool,
 }
 
 impl Known {
@@ -26,13 +15,8 @@ impl Known {
     pub(super) const fn new(is_strict: bool) -> Self {
         let is_known = !is_strict;
         Self {
-            most_server_side: 5,
             ends_are_late: is_known,
-            events_follow_ends: false,
-            credit_is_leaky: false,
             pushes_overtake: is_known,
-            closes_follow_gaps: false,
-            lanes_overflow: false,
         }
     }
 }

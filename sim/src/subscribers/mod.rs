@@ -32,6 +32,7 @@ mod reply_from_json;
 mod rooms;
 mod setup;
 mod streams;
+mod subscribing;
 mod wire;
 mod world;
 

@@ -63,7 +63,6 @@ impl World {
             unanswering_since: None,
             expires: None,
             errors: 0,
-            has_gap: false,
             has_closed: false,
         });
         self.sim.send_bytes(conn, &person.speech.request());
@@ -156,10 +155,10 @@ impl World {
             _ => {}
         }
         state.conn_info = info.to_owned();
-        let (mut several, most) = (0, self.setup.known.most_server_side);
+        let mut several = 0;
         if !state.user.is_empty() {
             for rules in &self.setup.channels {
-                if several < most && rng.percent(3) {
+                if several < MOST_SERVER_SIDE && rng.percent(3) {
                     several += 1;
                     token = token.server_channel(&rules.name);
                 }
@@ -171,7 +170,7 @@ impl World {
         if rng.percent(30) {
             // It knows them, and lets the server make them.
             for (channel, (epoch, offset)) in &self.people[who].known {
-                if subs.len() + several < most && rng.percent(50) {
+                if subs.len() + several < MOST_SERVER_SIDE && rng.percent(50) {
                     subs.insert(channel.clone(), (epoch.clone(), *offset));
                     let wish = ProtoSubscribe {
                         recover: true,
@@ -227,3 +226,6 @@ impl World {
         id
     }
 }
+
+/// Subscriptions that the server makes for a client at most.
+const MOST_SERVER_SIDE: usize = 5;

@@ -17,11 +17,9 @@ impl World {
         let sub = state.subs.get(&channel);
         let is_subscribed = sub.is_some_and(|sub| sub.state != SubState::Asked);
         let known = self.setup.known;
-        let is_event = push.join.is_some() || push.leave.is_some();
         if !is_subscribed
             && (known.pushes_overtake && state.lost.contains(&channel)
-                || known.ends_are_late && sub.is_none()
-                || known.events_follow_ends && is_event)
+                || known.ends_are_late && sub.is_none())
         {
             return;
         }
@@ -60,21 +58,12 @@ impl World {
             offset != 1,
             "conn {conn}: {publication:?}"
         );
-        let Some((_, at)) = &mut sub.position else {
+        let Some((epoch, at)) = &mut sub.position else {
             if let Some((_, place)) = self.ledger.said[n].place {
                 assert_eq!(offset, place, "conn {conn}: {publication:?}");
             }
             return;
         };
-        if self.setup.known.closes_follow_gaps && offset > *at + 1 {
-            *at = offset - 1;
-            self.conns[conn].has_gap = true;
-        }
-        let sub = self.conns[conn]
-            .subs
-            .get_mut(channel)
-            .expect("it is subscribed");
-        let (epoch, at) = sub.position.as_mut().expect("it has one");
         assert_eq!(
             offset,
             *at + 1,

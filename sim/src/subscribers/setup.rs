@@ -99,8 +99,7 @@ impl SubscribersSetup {
             &[(3, 2_000), (12, 8_000), (256, 1 << 20), (256, 1 << 20)],
         );
         let lanes = [(64, 256 << 10), (64, 256 << 10), (4, 1_000)];
-        let lanes = &lanes[..if known.lanes_overflow { 2 } else { 3 }];
-        let replies = *pick(rng, lanes);
+        let replies = *pick(rng, &lanes);
         let credits = [
             (256, 1 << 20),
             (1, 1 << 20),
@@ -108,8 +107,7 @@ impl SubscribersSetup {
             (4, 300),
             (256, 300),
         ];
-        let credits = &credits[..if known.credit_is_leaky { 1 } else { 5 }];
-        let credits = *pick(rng, credits);
+        let credits = *pick(rng, &credits);
         let memory =
             usize::from(is_tight) * usize::from(shards) * ((1 << 20) + (9 << 10) * clients);
         // Clients have limits of their own, in bytes alone or also in messages.
@@ -198,7 +196,8 @@ fn gateway_settings(
         client: ClientSettings {
             insecure: false,
             allow_anonymous_connect_without_token: rng.percent(70),
-            ping_interval: seconds(pick(rng, &[5, 25])),
+            // So few that there are times without any.
+            ping_interval: seconds(pick(rng, &[25, 60])),
             pong_timeout: seconds(pick(rng, &[2, 4])),
             stale_close_delay: seconds(&10),
             expired_close_delay: seconds(pick(rng, &[1, 5])),
