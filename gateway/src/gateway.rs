@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use stentor_core::app::Acceptance;
-use stentor_core::channels::{ChannelAnswer, Subscribed};
+use stentor_core::channels::{ChannelAnswer, Position, Subscribed};
 use stentor_core::delivery::{Codec, Outgoing};
 use stentor_core::{
     CloseCode, Context, Decision, DeliveryReport, Handler, HttpRequest, Message, MessageType,
@@ -195,6 +195,15 @@ impl Handler for Gateway {
             // It has none.
             |_, _, _| {},
             |mut call| call.handle_position_lost(channel),
+        );
+    }
+
+    fn on_accepted(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, _: Option<Position>) {
+        self.call(
+            ctx,
+            // It does not ask.
+            |_, _, _| {},
+            |mut call| call.handle_accepted(ticket),
         );
     }
 

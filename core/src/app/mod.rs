@@ -18,6 +18,7 @@ use crate::channels::delivery_report::DeliveryReport;
 use crate::channels::query::ChannelAnswer;
 use crate::channels::subscription::Subscribed;
 use crate::delivery::codec::{Codec, Outgoing};
+use crate::position::Position;
 use crate::proto::ws::opcode::MessageType;
 use crate::stats::CloseCause;
 
@@ -187,6 +188,18 @@ pub trait Handler: Sized {
     /// waits until this has returned.
     fn on_subscribed(&mut self, ctx: &mut Context<'_, Self>, subscribed: Subscribed) {
         let _ = (ctx, subscribed);
+    }
+
+    /// Learns that a publication of the connection has its place in the order of its channel, as
+    /// [asked](crate::channels::Publication::acknowledge) under this number; and its position, if the
+    /// channel gives it one. Not called if the connection has ended meanwhile.
+    fn on_accepted(
+        &mut self,
+        ctx: &mut Context<'_, Self>,
+        ticket: u64,
+        position: Option<Position>,
+    ) {
+        let _ = (ctx, ticket, position);
     }
 
     /// Learns that the connection is a member of a channel no more, because a publication did not

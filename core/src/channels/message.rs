@@ -16,6 +16,7 @@ use crate::delivery::codec::{MessageDetails, SharedPayload};
 use crate::delivery::queue::SendOptions;
 use crate::delivery::{EncodedVariants, MessagePayload, Outbound};
 use crate::id::{ConnId, ShardId};
+use crate::position::Position;
 use crate::proto::ws::opcode::MessageType;
 use crate::sync::{AtomicCounters, SharedRef};
 use crate::time::Timestamp;
@@ -66,6 +67,8 @@ pub(crate) enum MessageBody {
     Deliver(SharedRef<ShardPublication>),
     /// To a connection: this is said to it alone.
     Send(Direct),
+    /// From a channel's owner: this has its place in the order of the channel.
+    Accepted(Completion),
     /// To a connection's shard: it is to be closed.
     Close {
         conn: ConnId,
@@ -131,6 +134,8 @@ pub(crate) struct ShardPublication {
 pub(crate) struct PublicationExtras {
     pub(crate) details: MessageDetails,
     pub(crate) retention: Option<Retention>,
+    /// Its publisher is told, under this number, when it has its place.
+    pub(crate) acknowledge: Option<u64>,
 }
 
 impl ShardPublication {
@@ -210,6 +215,8 @@ pub(crate) enum Notification {
     DeliveryReport(DeliveryReport),
     /// How many members a channel has.
     Members(u64),
+    /// A publication has its place, and perhaps a position.
+    Accepted(Option<Position>),
     /// What else was asked about a channel.
     Channel(Box<ChannelAnswer>),
 }

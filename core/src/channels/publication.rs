@@ -16,6 +16,7 @@ pub struct Publication<'a> {
     pub(crate) payload: &'a [u8],
     pub(crate) annotation: &'a [u8],
     pub(crate) retention: Option<Retention>,
+    pub(crate) acknowledge: Option<u64>,
 }
 
 impl<'a> Publication<'a> {
@@ -27,6 +28,7 @@ impl<'a> Publication<'a> {
             payload,
             annotation: &[],
             retention: None,
+            acknowledge: None,
         }
     }
 
@@ -36,6 +38,14 @@ impl<'a> Publication<'a> {
     #[must_use]
     pub const fn annotation(mut self, annotation: &'a [u8]) -> Self {
         self.annotation = annotation;
+        self
+    }
+
+    /// Asks to be told, under this number, that it has its place in the order of the channel:
+    /// [`Handler::on_accepted`](crate::Handler::on_accepted).
+    #[must_use]
+    pub const fn acknowledge(mut self, ticket: u64) -> Self {
+        self.acknowledge = Some(ticket);
         self
     }
 

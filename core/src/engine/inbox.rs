@@ -46,6 +46,7 @@ impl<A: AppTypes> Engine<A> {
             MessageBody::Left { conn, channel } => self.handle_left(conn, &channel),
             MessageBody::Ask(request) => self.serve_as_owner(request),
             MessageBody::Send(direct) => self.deliver_direct(direct),
+            MessageBody::Accepted(report) => self.report(report),
             MessageBody::Close { conn, code, reason } => self.close_named(conn, code, reason),
             MessageBody::Command(command, place) => self.handle_command(command, place),
             MessageBody::Deliver(shared) => self.fan_out(shared),

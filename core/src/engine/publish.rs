@@ -93,8 +93,9 @@ impl<A: AppTypes> Engine<A> {
             payload,
             annotation,
             retention,
+            acknowledge,
         } = *publication;
-        if annotation.is_empty() && retention.is_none() {
+        if annotation.is_empty() && retention.is_none() && acknowledge.is_none() {
             return self.publish(at, Some(name), kind, options, payload);
         }
         if options.receipt.is_some() && self.out.replies_are_held() {
@@ -108,6 +109,7 @@ impl<A: AppTypes> Engine<A> {
                     position: None,
                 },
                 retention,
+                acknowledge,
             })
         };
         let owner = self.registry.owner(name);
@@ -229,6 +231,7 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn publish_as_owner(&mut self, mut publication: ShardPublication) {
         self.counts.channels.encoded += 1;
         self.append_to_stream(&mut publication);
+        self.acknowledge(&publication);
         let interested: smallvec::SmallVec<[ShardId; 8]> = match &publication.channel {
             Some(name) => self
                 .registry

@@ -255,6 +255,7 @@ impl<A: AppTypes> Engine<A> {
                     ..MessageDetails::default()
                 },
                 retention: None,
+                acknowledge: None,
             })),
             owner: self.id,
             counters: None,
@@ -277,6 +278,25 @@ impl<A: AppTypes> Engine<A> {
         };
         let position = self.streams.append(name, kept, &retention, self.now);
         extras.details.position = Some(position);
+    }
+
+    /// At the owner: lets the publisher know that a publication has its place.
+    pub(crate) fn acknowledge(&mut self, publication: &ShardPublication) {
+        let Some(extras) = &publication.extras else {
+            return;
+        };
+        if let (Requester::Conn(conn), Some(ticket)) = (&publication.origin, extras.acknowledge) {
+            let conn = *conn;
+            let report = Completion {
+                conn,
+                ticket,
+                answer: Notification::Accepted(extras.details.position),
+            };
+            match conn.shard() == self.id {
+                true => self.report(report),
+                false => self.post(conn.shard(), MessageBody::Accepted(report)),
+            }
+        }
     }
 
     /// At the owner: answers a question about a channel.

@@ -196,6 +196,7 @@ pub(crate) struct OwnedPublication {
     payload: Bytes,
     annotation: Bytes,
     retention: Option<Retention>,
+    acknowledge: Option<u64>,
 }
 
 impl OwnedPublication {
@@ -207,6 +208,7 @@ impl OwnedPublication {
             payload: Bytes::copy_from_slice(publication.payload),
             annotation: Bytes::copy_from_slice(publication.annotation),
             retention: publication.retention,
+            acknowledge: publication.acknowledge,
         }
     }
 
@@ -217,6 +219,7 @@ impl OwnedPublication {
             payload: &self.payload,
             annotation: &self.annotation,
             retention: self.retention,
+            acknowledge: self.acknowledge,
         }
     }
 

@@ -66,15 +66,21 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         let send = send_options(options, OverflowPolicy::Disconnect, &[]);
         let mut publication =
             Publication::new(message_type(self.session.codec), send, request.data)
-                .annotation(&self.shared.annotation);
+                .annotation(&self.shared.annotation)
+                .acknowledge(id.into());
         if let Some(retention) = self.retention(resolved) {
             publication = publication.retention(retention);
         }
         self.ctx
             .publish_with(resolved.name().as_bytes(), publication);
-        self.shared.stats.publications += 1;
-        self.succeed(id, CommandResult::Publish);
         Ok(())
+    }
+
+    /// Replies to a publication, which has its place in the order of the channel.
+    pub(crate) fn handle_accepted(&mut self, ticket: u64) {
+        self.shared.stats.publications += 1;
+        self.succeed(ticket as u32, CommandResult::Publish);
+        self.flush();
     }
 }
 

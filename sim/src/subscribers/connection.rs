@@ -123,6 +123,18 @@ pub(super) enum Asked {
     SubRefresh(Option<u64>),
 }
 
+impl Asked {
+    /// Returns when its token expires, in seconds of Unix time.
+    pub(super) fn expires(&self) -> Option<u64> {
+        match self {
+            Self::Connect { expires, .. } => *expires,
+            Self::Subscribe(asked) => asked.expires,
+            Self::Refresh(until) | Self::SubRefresh(until) => *until,
+            _ => None,
+        }
+    }
+}
+
 /// What a subscription was asked with.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SubscribeAsked {

@@ -114,3 +114,17 @@ fn the_answer_comes_before_what_is_published_in_the_same_turn() {
         assert_eq!(of("d"), ["d#1:e!"], "{heard:?}");
     }
 }
+
+#[test]
+fn a_publisher_is_told_when_its_publication_has_its_place() {
+    for shards in 1..=3 {
+        let mut net = Net::words(shards);
+        let clients: Vec<_> = (0..6).map(|n| net.open(n % usize::from(shards))).collect();
+        for (n, &client) in clients.iter().enumerate() {
+            let answer = net.ask(client, &format!("sure c {n}"));
+            assert_eq!(answer, [format!("7 accepted @{}", n + 1)]);
+        }
+        let all = "history @6 [1:0 2:1 3:2 4:3 5:4 6:5]";
+        assert_eq!(net.ask(clients[0], "history c 9"), [all]);
+    }
+}

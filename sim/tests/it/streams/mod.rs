@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stentor_core::channels::{
-    ChannelAnswer, ChannelQuery, Epoch, HistoryQuery, KeptPublication, MemberInfo, Publication,
-    Recovery, RecoveryMode, Retention, Since, Subscribed, Subscription,
+    ChannelAnswer, ChannelQuery, Epoch, HistoryQuery, KeptPublication, MemberInfo, Position,
+    Publication, Recovery, RecoveryMode, Retention, Since, Subscribed, Subscription,
 };
 use stentor_core::delivery::{ChannelEvent, Codec, Outgoing};
 use stentor_core::testing::wire::Opcode;
@@ -29,7 +29,7 @@ const RETENTION: Retention = Retention {
 
 /// Says in words what it is told. Commands are words as well: `sub C`, `position C`,
 /// `recover C EPOCH OFFSET`, `require C EPOCH OFFSET`, `present C USER`, `alone C`, `listen C USER`, `unsub C`,
-/// `pub C TEXT`, `keep C TEXT`, `who C`, `kick C`, `count C`, `history C N`.
+/// `pub C TEXT`, `keep C TEXT`, `sure C TEXT`, `who C`, `kick C`, `count C`, `history C N`.
 struct Words;
 
 impl Handler for Words {
@@ -122,6 +122,11 @@ impl Handler for Words {
                     let kept = kept.retention(RETENTION).annotation(b"!");
                     ctx.publish_with(channel.as_bytes(), kept);
                 }
+                ["sure", channel, text] => {
+                    let kept = Publication::new(MessageType::Text, 10, text.as_bytes());
+                    let kept = kept.retention(RETENTION).acknowledge(7);
+                    ctx.publish_with(channel.as_bytes(), kept);
+                }
                 ["who", channel] => ctx.query(channel.as_bytes(), 1, ChannelQuery::Members),
                 ["kick", channel] => ctx.query(channel.as_bytes(), 4, ChannelQuery::Members),
                 ["count", channel] => ctx.query(channel.as_bytes(), 2, ChannelQuery::Occupancy),
@@ -157,6 +162,16 @@ impl Handler for Words {
                 (true, false) => format!("subscribed {channel}{at} [{missed}]"),
             },
         );
+    }
+
+    fn on_accepted(
+        &mut self,
+        ctx: &mut Context<'_, Self>,
+        ticket: u64,
+        position: Option<Position>,
+    ) {
+        let offset = position.map_or(0, |position| position.offset);
+        self.say(ctx, &format!("{ticket} accepted @{offset}"));
     }
 
     fn on_position_lost(&mut self, ctx: &mut Context<'_, Self>, channel: &[u8]) {
