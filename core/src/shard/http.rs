@@ -263,7 +263,10 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 }
             }
             Some(Decision::Reject(response)) if is_plain(&response) => {
-                let error = HandshakeError::Handler(response.status);
+                let error = match response.status {
+                    404 => HandshakeError::NotFound,
+                    status => HandshakeError::Handler(status),
+                };
                 self.engine.refuse(at, connection, error);
             }
             Some(Decision::Reject(mut response)) => {
