@@ -30,7 +30,7 @@ impl<A: AppTypes> Engine<A> {
         let Some((ops, bytes)) = deferred.and_then(|deferred| deferred.behind_push()) else {
             return;
         };
-        if ops > BACKLOG * self.config.reply_messages || bytes > BACKLOG * self.config.reply_bytes {
+        if ops > MAX_BACKLOG || bytes > BACKLOG * self.config.reply_bytes {
             self.out.close_for_pushes(at);
         }
     }
@@ -55,5 +55,7 @@ impl<A: AppTypes> Engine<A> {
     }
 }
 
-/// How many times as much as in the lane may wait for room in it.
+/// How many times as many bytes as in the lane may wait for room in it.
 const BACKLOG: usize = 4;
+/// How many operations may wait for room in it: as many as one message of a client can ask for.
+const MAX_BACKLOG: usize = 1 << 14;

@@ -124,10 +124,11 @@ fn a_push_of_any_length_fits_into_an_empty_lane_only() {
 }
 
 #[test]
-fn more_than_four_times_the_lane_behind_it_closes_the_connection() {
-    // Eight are in the lane, and 32 wait.
+fn more_behind_it_than_one_message_can_ask_for_closes_the_connection() {
+    // Eight are in the lane, and 16,384 wait.
+    let most = 8 + (1 << 14);
     let flood = |count, is_full: bool| {
-        let mut pair = Pair::new(&config(8, 1_000), 1, None);
+        let mut pair = Pair::new(&config(8, 256 << 10), 1, None);
         pair.received.clear();
         pair.say(&alloc::format!("flood:{count}"));
         pair.deliver();
@@ -138,18 +139,18 @@ fn more_than_four_times_the_lane_behind_it_closes_the_connection() {
         pair
     };
     for is_full in [false, true] {
-        let pair = flood(40, is_full);
-        assert_eq!(pair.received, numbers(0..40));
+        let pair = flood(most, is_full);
+        assert_eq!(pair.received, numbers(0..most));
         assert_eq!(closed_as_slow(&pair.shard.stats()), 0);
 
-        let pair = flood(41, is_full);
+        let pair = flood(most + 1, is_full);
         let stats = pair.shard.stats();
         assert_eq!(closed_as_slow(&stats), 1);
         let sent = stats.sent;
         assert_eq!(pair.received.last().map(String::as_str), Some(SLOW));
         let written = pair.received.len() as u64 - 1;
-        assert_eq!(sent.pushes - 1, 41, "all are counted");
-        assert_eq!(sent.pushes_discarded + written, 41);
+        assert_eq!(sent.pushes - 1, most as u64 + 1, "all are counted");
+        assert_eq!(sent.pushes_discarded + written, most as u64 + 1);
         assert_eq!(sent.pushes_waiting, 0);
     }
 }
