@@ -4,6 +4,7 @@ import { after, describe, it } from 'node:test';
 
 import { CODECS, connected, subscribed } from '../support/client.mjs';
 import { check, equal, pack, unique, unpack, until } from '../support/events.mjs';
+import { Raw } from '../support/raw.mjs';
 import { Relay } from '../support/relay.mjs';
 import { Server } from '../support/server.mjs';
 
@@ -70,9 +71,25 @@ describe('a slow reader', { concurrency: false }, () => {
   });
 });
 
-describe('many publications in one message', () => {
+describe('many commands in one message', () => {
+  it('are all answered', async (t) => {
+    const commands = {
+      publish: { channel: 'plain:many', data: 1 },
+      history: { channel: 'open:many' },
+      presence_stats: { channel: 'open:many' },
+    };
+    for (const [name, command] of Object.entries(commands)) {
+      const raw = await Raw.open(t, server, { user: '42' });
+      raw.send(...Array.from({ length: 800 }, (_, n) => ({ id: n + 2, [name]: command })));
+      for (let n = 0; n < 800; n += 1) {
+        const reply = await raw.next();
+        equal([reply.id, typeof reply[name]], [n + 2, 'object'], name);
+      }
+    }
+  });
+
   for (const codec of CODECS) {
-    it(`${codec}: are not too many for a subscriber that reads`, async (t) => {
+    it(`${codec}: publications are not too many for a subscriber that reads`, async (t) => {
       const one = await Server.start('--shards', '1');
       t.after(() => one.stop());
       const channel = unique('open:b');

@@ -128,6 +128,8 @@ def main(program, configuration, source, *names):
             # The SDK logs each message.
             for logger in None, "centrifuge":
                 logging.getLogger(logger).setLevel(logging.WARNING)
+            # It warns of slow callbacks, on a busy machine of many.
+            logging.getLogger("asyncio").setLevel(logging.ERROR)
             loader = unittest.TestLoader()
             if names:
                 suite = loader.loadTestsFromNames(names, tests.test_client)
