@@ -1,3 +1,5 @@
+//! Tests of the stream of one channel, against a list that is searched.
+
 use core::time::Duration;
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+//! Tests of the streams of a shard.
+
 use core::time::Duration;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Positions, history and recovery.
+
 use std::time::Duration;
 
 use super::Words;

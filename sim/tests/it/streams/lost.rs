@@ -1,3 +1,5 @@
+//! Publications that do not reach a member whose position is watched.
+
 use stentor_core::Config;
 
 use super::Words;

@@ -1,3 +1,5 @@
+//! Members that others see, and their joins and leaves.
+
 use stentor_core::testing::wire::Opcode;
 
 use super::Words;
