@@ -75,6 +75,8 @@ enum Phase {
     /// It has to connect until then.
     AwaitingConnect {
         until: Timestamp,
+        /// That time was begun anew, because nobody looked when it was over.
+        is_excused: bool,
     },
     /// Its server-side subscriptions are being made; the reply to `connect` waits for them.
     Connecting(Box<Connecting>),
@@ -103,6 +105,7 @@ impl Session {
         Self {
             phase: Phase::AwaitingConnect {
                 until: Timestamp::ORIGIN,
+                is_excused: false,
             },
             codec,
             has_frame_pings,
@@ -176,6 +179,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         self.session.client = client;
         self.session.phase = Phase::AwaitingConnect {
             until: self.ctx.now().after(self.settings.client.stale_close_delay),
+            is_excused: false,
         };
         self.set_timer();
     }

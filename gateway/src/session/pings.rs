@@ -10,6 +10,8 @@ pub(super) struct Pings {
     /// When the next ping is due, or the answer to the last one.
     due: Timestamp,
     is_outstanding: bool,
+    /// The wait for the last answer was begun anew, because nobody looked when it was over.
+    is_excused: bool,
 }
 
 /// What is due.
@@ -33,6 +35,7 @@ impl Pings {
         Self {
             due: now.after(half).after(Duration::from_micros(more as u64)),
             is_outstanding: false,
+            is_excused: false,
         }
     }
 
@@ -51,6 +54,12 @@ impl Pings {
         if now < self.due {
             return PingAction::None;
         }
+        if self.is_outstanding && is_late(self.due, now) && !self.is_excused {
+            // The answer may lie in the socket.
+            self.is_excused = true;
+            self.due = now.after(timeout);
+            return PingAction::None;
+        }
         if self.is_outstanding {
             return PingAction::Dead;
         }
@@ -64,11 +73,18 @@ impl Pings {
         let was_outstanding = self.is_outstanding;
         if was_outstanding {
             self.is_outstanding = false;
+            self.is_excused = false;
             // A whole interval after the ping.
             self.due = self.due.after(interval.saturating_sub(timeout));
         }
         was_outstanding
     }
+}
+
+/// Returns whether it is so long after something was due that the process was stopped, or is overloaded.
+/// A client is not to blame for that.
+pub(super) fn is_late(due: Timestamp, now: Timestamp) -> bool {
+    now.since(due) > Duration::from_secs(1)
 }
 
 #[cfg(test)]
@@ -130,5 +146,28 @@ mod tests {
         );
         assert!(!pings.handle_pong(INTERVAL, Duration::ZERO));
         assert_eq!(pings.due(), at(37_500));
+    }
+
+    #[test]
+    fn after_a_stop_of_the_process_a_client_has_its_time_once_more() {
+        let mut pings = Pings::new(at(0), INTERVAL, 0);
+        assert_eq!(
+            pings.handle_timeout(at(12_500), INTERVAL, TIMEOUT),
+            PingAction::Send
+        );
+        // The answer was due at 20.5 s.
+        assert_eq!(
+            pings.handle_timeout(at(60_000), INTERVAL, TIMEOUT),
+            PingAction::None
+        );
+        assert_eq!(pings.due(), at(68_000));
+        let mut answered = pings;
+        assert!(answered.handle_pong(INTERVAL, TIMEOUT));
+        assert_eq!(answered.due(), at(85_000));
+        // Once only.
+        assert_eq!(
+            pings.handle_timeout(at(99_000), INTERVAL, TIMEOUT),
+            PingAction::Dead
+        );
     }
 }

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use stentor_core::Handler;
 
-use super::pings::PingAction;
+use super::pings::{PingAction, is_late};
 use super::{CommandOutcome, Phase, SessionCall, disconnect};
 use crate::client_protocol::{DisconnectCode, ExpiryInfo, UnsubscribeCode};
 
@@ -41,7 +41,9 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         let session = &*self.session;
         let now = self.ctx.now();
         match session.phase {
-            Phase::AwaitingConnect { until } | Phase::Unusable { until } => Some(until.since(now)),
+            Phase::AwaitingConnect { until, .. } | Phase::Unusable { until } => {
+                Some(until.since(now))
+            }
             Phase::Connecting(_) | Phase::Closing => None,
             Phase::Established => {
                 let client = &self.settings.client;
@@ -64,11 +66,19 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     pub(crate) fn handle_timer(&mut self) {
         let now = self.ctx.now();
         match self.session.phase {
-            Phase::AwaitingConnect { until } | Phase::Unusable { until } => {
-                if now >= until {
+            Phase::AwaitingConnect { until, is_excused } if now >= until => {
+                if is_late(until, now) && !is_excused {
+                    // Its command may lie in the socket.
+                    self.session.phase = Phase::AwaitingConnect {
+                        until: now.after(self.settings.client.stale_close_delay),
+                        is_excused: true,
+                    };
+                } else {
                     self.disconnect(DisconnectCode::Stale);
                 }
             }
+            Phase::Unusable { until } if now >= until => self.disconnect(DisconnectCode::Stale),
+            Phase::AwaitingConnect { .. } | Phase::Unusable { .. } => {}
             Phase::Established => {
                 self.handle_expiry();
                 self.handle_ping_timeout();
