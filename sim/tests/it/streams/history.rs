@@ -65,6 +65,7 @@ fn a_subscription_that_needs_what_is_missing_is_refused_and_leaves_no_trace() {
         }
         let refused = format!("refused c@12 {epoch}");
         assert_eq!(net.ask(client, &format!("require c {epoch} 1")), [refused]);
+        assert_eq!(net.ask(publisher, "count c"), ["0 of 0"]);
         net.ask(publisher, "keep c more");
         assert_eq!(net.heard(client), [""; 0]);
         let heard = net.ask(client, &format!("require c {epoch} 3"));

@@ -94,7 +94,10 @@ impl Handler for Words {
                         limit: 100,
                         is_required: how == "require",
                     };
-                    let positioned = subscription.position(RETENTION).positioned();
+                    let mut positioned = subscription.position(RETENTION).positioned();
+                    if recovery.is_required {
+                        positioned = positioned.presence(member("one"));
+                    }
                     ctx.subscribe_with(channel.as_bytes(), positioned.recover(recovery));
                 }
                 ["present", channel, user] => {
