@@ -46,7 +46,7 @@ pub mod deflate {
 /// Table of the channels with members on one shard.
 pub mod channels {
     use crate::ShardId;
-    use crate::channels::registry::{self as channel, Audience, Moved};
+    use crate::channels::registry::{self as channel, ChannelList, Moved};
     use crate::delivery::codec::Form;
 
     /// A member's place: which channel, and where in its list of members.
@@ -72,7 +72,7 @@ pub mod channels {
         pub fn add_member(&mut self, name: &[u8], slot: u32) -> Membership {
             let member = self
                 .0
-                .add_member(name, Audience::Members, slot, Form::DEFAULT);
+                .add_member(name, ChannelList::Members, slot, Form::DEFAULT);
             Membership {
                 channel: member.channel(),
                 place: member.place(),
@@ -91,12 +91,12 @@ pub mod channels {
 
         /// Adds a member on another shard.
         pub fn add_elsewhere(&mut self, name: &[u8], shard: ShardId) {
-            self.0.add_remote(name, Audience::Members, shard);
+            self.0.add_remote(name, ChannelList::Members, shard);
         }
 
         /// Removes a member on another shard, if there is one.
         pub fn remove_elsewhere(&mut self, name: &[u8], shard: ShardId) {
-            self.0.remove_remote(name, Audience::Members, shard);
+            self.0.remove_remote(name, ChannelList::Members, shard);
         }
 
         /// Returns the shard that owns the channel.

@@ -16,7 +16,7 @@ const SEED_PATHS: [&str; 2] = ["/ws", "/"];
 
 /// What a request asks for.
 #[derive(Debug)]
-pub(crate) enum Admission {
+pub(crate) enum RequestVerdict {
     /// A client of the seed protocol.
     Room,
     /// A client of the channel protocol.
@@ -70,20 +70,20 @@ impl Refusal {
 }
 
 /// Decides on a request.
-pub(crate) fn admit(settings: &GatewaySettings, request: &HttpRequest<'_>) -> Admission {
+pub(crate) fn admit(settings: &GatewaySettings, request: &HttpRequest<'_>) -> RequestVerdict {
     let is_client = request.path() == CLIENT_PATH;
     let is_room = settings.seed_protocol.enabled && SEED_PATHS.contains(&request.path());
     if !is_client && !is_room {
-        return Admission::Refused(Refusal::NotFound);
+        return RequestVerdict::Refused(Refusal::NotFound);
     }
     if let Some(refusal) = refusal(settings.access, request) {
-        return Admission::Refused(refusal);
+        return RequestVerdict::Refused(refusal);
     }
     if is_room {
-        return Admission::Room;
+        return RequestVerdict::Room;
     }
     let (codec, subprotocol) = choose_codec(request);
-    Admission::Client {
+    RequestVerdict::Client {
         codec,
         subprotocol,
         has_frame_pings: query_has(request, "cf_ws_frame_ping_pong", "true"),

@@ -13,7 +13,7 @@ use stentor_core::{
     ShardId, TaskEnd,
 };
 
-use crate::admission::{Admission, admit};
+use crate::admission::{RequestVerdict, admit};
 use crate::client_id::ClientIds;
 use crate::client_protocol::DisconnectCode;
 use crate::command::priority;
@@ -105,8 +105,8 @@ impl Handler for Gateway {
 
     fn on_request(&mut self, request: &HttpRequest<'_>) -> Decision<Self> {
         match admit(&self.settings, request) {
-            Admission::Room => Decision::accept(ConnectionState(Protocol::Room { client: 0 })),
-            Admission::Client {
+            RequestVerdict::Room => Decision::accept(ConnectionState(Protocol::Room { client: 0 })),
+            RequestVerdict::Client {
                 codec,
                 subprotocol,
                 has_frame_pings,
@@ -116,7 +116,7 @@ impl Handler for Gateway {
                 let acceptance = Acceptance::new(state).codec(codec_of(codec));
                 Decision::Accept(acceptance.subprotocol(subprotocol))
             }
-            Admission::Refused(refusal) => {
+            RequestVerdict::Refused(refusal) => {
                 self.shared.stats.requests_refused += u64::from(refusal.is_of_access());
                 Decision::Reject(refusal.response())
             }

@@ -10,7 +10,7 @@ use crate::channels::delivery_report::{DeliveryReport, PARTS};
 use crate::channels::handle::{Permit, RemoteCommand};
 use crate::channels::publication::Retention;
 use crate::channels::query::{ChannelAnswer, ChannelQuery};
-use crate::channels::registry::{Audience, ChannelRegistry};
+use crate::channels::registry::{ChannelList, ChannelRegistry};
 use crate::channels::subscription::{Subscribed, Subscription};
 use crate::delivery::codec::{MessageDetails, SharedPayload};
 use crate::delivery::queue::SendOptions;
@@ -145,9 +145,9 @@ impl ShardPublication {
     }
 
     /// Returns which list of its channel it is for.
-    pub(crate) fn audience(&self) -> Audience {
+    pub(crate) fn list_of(&self) -> ChannelList {
         self.details()
-            .map_or(Audience::Members, |details| details.event.into())
+            .map_or(ChannelList::Members, |details| details.event.into())
     }
 
     /// Returns the publication with no frame made of it yet.
@@ -160,7 +160,7 @@ impl ShardPublication {
         let mut meta = self.options.meta(scope, self.published);
         let is_of_stream = self.details().is_some_and(MessageDetails::is_of_stream);
         meta.stream = match &self.channel {
-            Some(name) if is_of_stream => registry.find_audience(name, self.audience()),
+            Some(name) if is_of_stream => registry.find_list(name, self.list_of()),
             _ => None,
         };
         let (channel, payload) = (

@@ -23,4 +23,4 @@ pub use handle::{
 pub use message::ShardMessage;
 pub use publication::{KeptPublication, Publication, Retention};
 pub use query::{ChannelAnswer, ChannelQuery, HistoryQuery};
-pub use subscription::{MemberInfo, Recovery, RecoveryMode, Since, Subscribed, Subscription};
+pub use subscription::{MemberInfo, Recovery, RecoveryScope, Since, Subscribed, Subscription};

@@ -59,7 +59,7 @@ const POSITIONED: u32 = 1 << 31;
 
 /// What members of a channel get. Each is a list of its own, which few channels have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) enum Audience {
+pub(crate) enum ChannelList {
     /// What is published.
     #[default]
     Members,
@@ -67,7 +67,7 @@ pub(crate) enum Audience {
     Listeners,
 }
 
-impl From<ChannelEvent> for Audience {
+impl From<ChannelEvent> for ChannelList {
     fn from(event: ChannelEvent) -> Self {
         match event {
             ChannelEvent::Publication => Self::Members,
@@ -133,7 +133,7 @@ impl OwnerShards {
 #[derive(Debug, Default)]
 struct Channel {
     name: Bytes,
-    audience: Audience,
+    list: ChannelList,
     /// Of a vacant place the number of the next.
     hash: u64,
     members: Vec<u32>,
@@ -232,24 +232,24 @@ impl ChannelRegistry {
     }
 
     pub(crate) fn find(&self, name: &[u8]) -> Option<u32> {
-        self.find_audience(name, Audience::Members)
+        self.find_list(name, ChannelList::Members)
     }
 
     /// Returns the list of those who get this of a channel.
-    pub(crate) fn find_audience(&self, name: &[u8], audience: Audience) -> Option<u32> {
+    pub(crate) fn find_list(&self, name: &[u8], list: ChannelList) -> Option<u32> {
         let is_it = |&at: &u32| {
             let channel = &self.channels[at];
-            channel.name == name && channel.audience == audience
+            channel.name == name && channel.list == list
         };
-        self.by_name.find(self.hash(name, audience), is_it).copied()
+        self.by_name.find(self.hash(name, list), is_it).copied()
     }
 
-    fn hash(&self, name: &[u8], audience: Audience) -> u64 {
-        self.owners.hash.hash_one(name) ^ audience as u64
+    fn hash(&self, name: &[u8], list: ChannelList) -> u64 {
+        self.owners.hash.hash_one(name) ^ list as u64
     }
 
-    pub(crate) fn audience(&self, channel: u32) -> Audience {
-        self.channels[channel].audience
+    pub(crate) fn list_of(&self, channel: u32) -> ChannelList {
+        self.channels[channel].list
     }
 
     /// A number that stands for the channel's name, here and now.
@@ -337,12 +337,12 @@ impl ChannelRegistry {
     pub(crate) fn add_member(
         &mut self,
         name: &[u8],
-        audience: Audience,
+        list: ChannelList,
         slot: u32,
         form: Form,
     ) -> Membership {
         self.changes += 1;
-        let channel = self.find_or_create(name, audience);
+        let channel = self.find_or_create(name, list);
         let place = self.change(channel, |channel| {
             channel.members.push(slot);
             channel.forms.insert(form);
@@ -402,8 +402,8 @@ impl ChannelRegistry {
     }
 
     /// Takes note, at the channel's owner, of a member on another shard.
-    pub(crate) fn add_remote(&mut self, name: &[u8], audience: Audience, shard: ShardId) {
-        let channel = self.find_or_create(name, audience);
+    pub(crate) fn add_remote(&mut self, name: &[u8], list: ChannelList, shard: ShardId) {
+        let channel = self.find_or_create(name, list);
         self.change(channel, |Channel { remote_counts, .. }| match remote_counts
             .iter_mut()
             .find(|(other, _)| *other == shard)
@@ -414,8 +414,8 @@ impl ChannelRegistry {
     }
 
     /// Takes note, at the channel's owner, that a member on another shard has left.
-    pub(crate) fn remove_remote(&mut self, name: &[u8], audience: Audience, shard: ShardId) {
-        let Some(channel) = self.find_audience(name, audience) else {
+    pub(crate) fn remove_remote(&mut self, name: &[u8], list: ChannelList, shard: ShardId) {
+        let Some(channel) = self.find_list(name, list) else {
             return;
         };
         let remote_counts = &mut self.channels[channel].remote_counts;
@@ -435,14 +435,14 @@ impl ChannelRegistry {
         self.channels.len()
     }
 
-    fn find_or_create(&mut self, name: &[u8], audience: Audience) -> u32 {
-        if let Some(channel) = self.find_audience(name, audience) {
+    fn find_or_create(&mut self, name: &[u8], list: ChannelList) -> u32 {
+        if let Some(channel) = self.find_list(name, list) {
             return channel;
         }
-        let hash = self.hash(name, audience);
+        let hash = self.hash(name, list);
         let new = Channel {
             name: Bytes::copy_from_slice(name),
-            audience,
+            list,
             hash,
             ..Channel::default()
         };

@@ -6,13 +6,13 @@ use alloc::vec::Vec;
 
 use crate::channels::publication::{KeptPublication, Retention};
 use crate::channels::query::{ChannelAnswer, HistoryQuery};
-use crate::channels::subscription::{Recovery, RecoveryMode, Since};
+use crate::channels::subscription::{Recovery, RecoveryScope, Since};
 use crate::position::{Epoch, Position};
 use crate::time::Timestamp;
 
 /// The stream of a channel.
 #[derive(Debug)]
-pub(crate) struct Stream {
+pub(crate) struct ChannelStream {
     epoch: Epoch,
     /// The offset of the newest publication, kept or not.
     top: u64,
@@ -33,7 +33,7 @@ pub(crate) struct Recovered {
     pub(crate) publications: Vec<KeptPublication>,
 }
 
-impl Stream {
+impl ChannelStream {
     /// Creates a stream without publications, to be known for as long as it would keep some.
     pub(crate) fn new(epoch: Epoch, retention: &Retention, now: Timestamp) -> Self {
         Self {
@@ -135,8 +135,8 @@ impl Stream {
             is_complete: false,
             publications: Vec::new(),
         };
-        match recovery.mode {
-            RecoveryMode::All => {
+        match recovery.scope {
+            RecoveryScope::All => {
                 let missed = self.top.checked_sub(offset);
                 let Some(missed) = missed.filter(|_| is_same_epoch) else {
                     return lost;
@@ -150,13 +150,13 @@ impl Stream {
                     publications: self.kept.range(first..).cloned().collect(),
                 }
             }
-            RecoveryMode::Latest if is_same_epoch && offset == self.top && epoch.is_some() => {
+            RecoveryScope::Latest if is_same_epoch && offset == self.top && epoch.is_some() => {
                 Recovered {
                     is_complete: true,
                     publications: Vec::new(),
                 }
             }
-            RecoveryMode::Latest => Recovered {
+            RecoveryScope::Latest => Recovered {
                 is_complete: !self.kept.is_empty(),
                 publications: self.kept.back().cloned().into_iter().collect(),
             },

@@ -11,7 +11,7 @@ use hashbrown::HashTable;
 use crate::chance::Chance;
 use crate::channels::publication::{KeptPublication, Retention};
 use crate::channels::query::{ChannelAnswer, HistoryQuery};
-use crate::channels::stream::{Recovered, Stream};
+use crate::channels::stream::{ChannelStream, Recovered};
 use crate::channels::subscription::Recovery;
 use crate::position::{Epoch, Position};
 use crate::table::{Peak, Place, Table};
@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 /// The streams of a shard's channels.
 #[derive(Debug)]
 pub(crate) struct Streams {
-    streams: Table<Entry>,
+    streams: Table<StreamEntry>,
     by_name: HashTable<u32>,
     /// When each is to be looked at; once for each, and not later than it is due.
     due: BinaryHeap<Reverse<(Timestamp, u32)>>,
@@ -36,12 +36,12 @@ pub(crate) struct Streams {
 }
 
 #[derive(Debug)]
-enum Entry {
-    Of { name: Bytes, stream: Stream },
+enum StreamEntry {
+    Of { name: Bytes, stream: ChannelStream },
     Vacant(u32),
 }
 
-impl Place for Entry {
+impl Place for StreamEntry {
     fn vacate(&mut self, next: u32) {
         *self = Self::Vacant(next);
     }
@@ -54,7 +54,7 @@ impl Place for Entry {
     }
 }
 
-impl Entry {
+impl StreamEntry {
     fn name(&self) -> &[u8] {
         match self {
             Self::Of { name, .. } => name,
@@ -117,9 +117,9 @@ impl Streams {
     /// If they differ.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn audit(&self) {
-        let owned: usize = self.streams.iter().map(Entry::memory).sum();
+        let owned: usize = self.streams.iter().map(StreamEntry::memory).sum();
         assert_eq!(owned, self.owned, "bytes of streams");
-        let kept = self.streams.iter().map(Entry::kept);
+        let kept = self.streams.iter().map(StreamEntry::kept);
         let kept = kept.fold((0, 0), |sum, kept| (sum.0 + kept.0, sum.1 + kept.1));
         assert_eq!(kept, self.kept, "kept publications");
         assert_eq!(self.by_name.len(), self.len());
@@ -207,7 +207,7 @@ impl Streams {
                 self.remove(at);
                 continue;
             }
-            if let Entry::Of { stream, .. } = &self.streams[at] {
+            if let StreamEntry::Of { stream, .. } = &self.streams[at] {
                 // One that is needed is looked at again after a while.
                 let due = stream.due().max(now.after(LATER));
                 self.due.push(Reverse((due, at)));
@@ -247,7 +247,7 @@ impl Streams {
         name: &[u8],
         retention: &Retention,
         now: Timestamp,
-        action: impl FnOnce(&mut Stream) -> R,
+        action: impl FnOnce(&mut ChannelStream) -> R,
     ) -> R {
         let hash = self.hash.hash_one(name);
         let (streams, state) = (&self.streams, &self.hash);
@@ -257,11 +257,11 @@ impl Streams {
             .copied();
         let at = found.unwrap_or_else(|| {
             let epoch = Epoch::from_bits(self.epochs.next());
-            let stream = Stream::new(epoch, retention, now);
+            let stream = ChannelStream::new(epoch, retention, now);
             let due = stream.due();
             let name = Bytes::copy_from_slice(name);
             self.owned += name.len();
-            let at = self.streams.insert(Entry::Of { name, stream });
+            let at = self.streams.insert(StreamEntry::Of { name, stream });
             let streams = &self.streams;
             self.by_name
                 .insert_unique(hash, at, |&at| state.hash_one(streams[at].name()));
@@ -273,10 +273,14 @@ impl Streams {
     }
 
     /// Changes a stream, and takes note of what it owns after that.
-    fn change<R>(&mut self, at: u32, action: impl FnOnce(&[u8], &mut Stream) -> R) -> Option<R> {
+    fn change<R>(
+        &mut self,
+        at: u32,
+        action: impl FnOnce(&[u8], &mut ChannelStream) -> R,
+    ) -> Option<R> {
         let entry = &mut self.streams[at];
         let (memory, kept) = (entry.memory(), entry.kept());
-        let Entry::Of { name, stream } = entry else {
+        let StreamEntry::Of { name, stream } = entry else {
             return None;
         };
         let result = action(name, stream);

@@ -117,7 +117,7 @@ impl ShownMember {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Recovery {
     /// Which publications.
-    pub mode: RecoveryMode,
+    pub scope: RecoveryScope,
     /// What it has seen last.
     pub since: Since,
     /// The most publications that are given.
@@ -137,7 +137,7 @@ pub struct Since {
 
 /// What is recovered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum RecoveryMode {
+pub enum RecoveryScope {
     /// Every publication since, or none if one of them is missing.
     #[default]
     All,

@@ -57,10 +57,7 @@ impl Outbound {
         conns[at]
             .queue
             .discard_stream(nodes, store, channel, |store, frame| {
-                counts.delivery.discarded += 1;
-                let priority = store.rank(frame).priority();
-                counts.priorities.of(priority).discarded += 1;
-                drops.of(at).discarded += 1;
+                counts.add_discarded(drops.of(at), store.rank(frame).priority(), 1);
                 store.release(frame);
             });
         if self.replies.owner() == Some(at) {
@@ -91,10 +88,7 @@ impl Outbound {
             queue.shed(nodes, store, 1, |frame| gone.push(frame));
         }
         for frame in gone {
-            counts.delivery.discarded += 1;
-            let priority = store.rank(frame).priority();
-            counts.priorities.of(priority).discarded += 1;
-            drops.of(at).discarded += 1;
+            counts.add_discarded(drops.of(at), store.rank(frame).priority(), 1);
             store.release(frame);
         }
     }
@@ -107,9 +101,7 @@ impl Outbound {
         for (frame, _) in gone {
             let priority = self.store.rank(frame).priority();
             self.counts.delivery.queued += 1;
-            self.counts.delivery.discarded += 1;
-            self.counts.priorities.of(priority).discarded += 1;
-            self.drops.of(at).discarded += 1;
+            self.counts.add_discarded(self.drops.of(at), priority, 1);
             self.store.release(frame);
         }
     }

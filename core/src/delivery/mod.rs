@@ -172,6 +172,16 @@ pub(crate) struct DeliveryCounts {
     pub(crate) codec_panics: u64,
 }
 
+impl DeliveryCounts {
+    /// Counts messages of a priority that left the queue of a connection unwritten because nobody is to
+    /// get them any more.
+    fn add_discarded(&mut self, of_conn: &mut Drops, priority: Option<u8>, messages: u64) {
+        self.delivery.discarded += messages;
+        self.priorities.of(priority).discarded += messages;
+        of_conn.discarded += messages;
+    }
+}
+
 impl Outbound {
     pub(crate) fn new(config: &Config, encode: Encode) -> Self {
         Self {

@@ -278,9 +278,7 @@ impl Outbound {
             .discard(nodes, store, keep_pinned, |store, frame| {
                 if let Some(priority) = store.rank(frame).priority() {
                     let messages = u64::from(store.messages(frame));
-                    counts.delivery.discarded += messages;
-                    counts.priorities.of(Some(priority)).discarded += messages;
-                    drops.of(at).discarded += messages;
+                    counts.add_discarded(drops.of(at), Some(priority), messages);
                 } else if store.rank(frame) == Rank::PUSH {
                     counts.sent.pushes_discarded += 1;
                 }
@@ -293,10 +291,9 @@ impl Outbound {
     pub(super) fn discard_replies(&mut self, at: u32) {
         if self.replies.owner() == Some(at) {
             let messages = u64::from(self.replies.messages());
-            self.counts.delivery.discarded += messages;
             let priority = self.replies.rank().priority();
-            self.counts.priorities.of(priority).discarded += messages;
-            self.drops.of(at).discarded += messages;
+            self.counts
+                .add_discarded(self.drops.of(at), priority, messages);
             self.replies.clear();
         }
     }

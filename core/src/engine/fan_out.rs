@@ -24,7 +24,7 @@ impl<A: AppTypes> Engine<A> {
     /// several.
     pub(crate) fn fan_out(&mut self, publication: SharedRef<ShardPublication>) {
         let channel = match &publication.channel {
-            Some(name) => self.registry.find_audience(name, publication.audience()),
+            Some(name) => self.registry.find_list(name, publication.list_of()),
             None => Some(EVERYONE),
         };
         let except = self.left_out(&publication);

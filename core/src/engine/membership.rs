@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::channels::fan_outs::EVERYONE;
 use crate::channels::message::{Completion, MessageBody, ShardMessage};
-use crate::channels::registry::{Audience, Membership, Memberships, list_bytes};
+use crate::channels::registry::{ChannelList, Membership, Memberships, list_bytes};
 use crate::channels::subscription::Subscription;
 use crate::engine::Engine;
 use crate::engine::output::Output;
@@ -20,12 +20,12 @@ use crate::session::phase::Phase;
 impl<A: AppTypes> Engine<A> {
     /// The connection's membership in a channel, if it has one.
     pub(crate) fn membership(&self, at: u32, name: &[u8]) -> Option<Membership> {
-        self.membership_of(at, name, Audience::Members)
+        self.membership_of(at, name, ChannelList::Members)
     }
 
     /// The connection's place among those who get events of a channel, if it has one.
     pub(crate) fn listens(&self, at: u32, name: &[u8]) -> Option<Membership> {
-        self.membership_of(at, name, Audience::Listeners)
+        self.membership_of(at, name, ChannelList::Listeners)
     }
 
     /// The connection's place among those who get events of a channel that it is a member of.
@@ -36,11 +36,10 @@ impl<A: AppTypes> Engine<A> {
         self.listens(at, self.registry.name(membership.channel()))
     }
 
-    fn membership_of(&self, at: u32, name: &[u8], audience: Audience) -> Option<Membership> {
+    fn membership_of(&self, at: u32, name: &[u8], list: ChannelList) -> Option<Membership> {
         let mut memberships = self.slots[at].memberships.iter().copied();
         memberships.find(|m| {
-            self.registry.name(m.channel()) == name
-                && self.registry.audience(m.channel()) == audience
+            self.registry.name(m.channel()) == name && self.registry.list_of(m.channel()) == list
         })
     }
 
@@ -77,7 +76,7 @@ impl<A: AppTypes> Engine<A> {
         if owner == self.id {
             return match subscription {
                 None => {
-                    self.add_member(at, name, Audience::Members, false);
+                    self.add_member(at, name, ChannelList::Members, false);
                     Ok(())
                 }
                 Some(subscription) => {
@@ -132,11 +131,11 @@ impl<A: AppTypes> Engine<A> {
         &mut self,
         at: u32,
         name: &[u8],
-        audience: Audience,
+        list: ChannelList,
         is_positioned: bool,
     ) {
         let form = self.out.form(at);
-        let membership = self.registry.add_member(name, audience, at, form);
+        let membership = self.registry.add_member(name, list, at, form);
         let membership = membership.positioned(is_positioned);
         self.change_memberships(at, |memberships| memberships.push(membership));
         self.counts.channels.members += 1;

@@ -35,7 +35,7 @@ use crate::channels::credits::Credits;
 use crate::channels::fan_outs::FanOuts;
 use crate::channels::message::ShardMessage;
 use crate::channels::presence::Presence;
-use crate::channels::registry::{Audience, ChannelRegistry};
+use crate::channels::registry::{ChannelList, ChannelRegistry};
 use crate::channels::streams::Streams;
 use crate::channels::waiters::Waiters;
 use crate::config::Config;
@@ -198,7 +198,7 @@ impl<A: AppTypes> Engine<A> {
 
     pub(crate) fn channels_of(&self, at: u32) -> impl Iterator<Item = &bytes::Bytes> {
         let channels = self.slots[at].memberships.iter().map(|m| m.channel());
-        let channels = channels.filter(|&at| self.registry.audience(at) == Audience::Members);
+        let channels = channels.filter(|&at| self.registry.list_of(at) == ChannelList::Members);
         channels.map(|at| self.registry.name(at))
     }
 

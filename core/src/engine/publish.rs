@@ -235,7 +235,7 @@ impl<A: AppTypes> Engine<A> {
         let interested: smallvec::SmallVec<[ShardId; 8]> = match &publication.channel {
             Some(name) => self
                 .registry
-                .find_audience(name, publication.audience())
+                .find_list(name, publication.list_of())
                 .map(|channel| {
                     self.registry
                         .remote_counts(channel)

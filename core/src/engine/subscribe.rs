@@ -12,7 +12,7 @@ use crate::channels::message::{
 };
 use crate::channels::publication::KeptPublication;
 use crate::channels::query::ChannelQuery;
-use crate::channels::registry::{Audience, Membership};
+use crate::channels::registry::{ChannelList, Membership};
 use crate::channels::stream::Recovered;
 use crate::channels::subscription::{ShownMember, Subscribed, Subscription};
 use crate::delivery::codec::{ChannelEvent, MessageDetails, SharedPayload};
@@ -60,10 +60,11 @@ impl<A: AppTypes> Engine<A> {
             .is_none_or(|answer| answer.subscribed.is_member);
         if is_member {
             let shard = conn.shard();
-            self.registry.add_remote(&channel, Audience::Members, shard);
+            self.registry
+                .add_remote(&channel, ChannelList::Members, shard);
             if answer.as_ref().is_some_and(|answer| answer.gets_events) {
                 self.registry
-                    .add_remote(&channel, Audience::Listeners, shard);
+                    .add_remote(&channel, ChannelList::Listeners, shard);
             }
         }
         let joined = MessageBody::Joined {
@@ -82,10 +83,10 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn handle_leave(&mut self, conn: ConnId, channel: Bytes, listened: bool) {
         let shard = conn.shard();
         self.registry
-            .remove_remote(&channel, Audience::Members, shard);
+            .remove_remote(&channel, ChannelList::Members, shard);
         if listened {
             self.registry
-                .remove_remote(&channel, Audience::Listeners, shard);
+                .remove_remote(&channel, ChannelList::Listeners, shard);
         }
         let left = MessageBody::Left {
             conn,
@@ -126,7 +127,7 @@ impl<A: AppTypes> Engine<A> {
             return;
         }
         match answer {
-            None => self.add_member(at, channel, Audience::Members, false),
+            None => self.add_member(at, channel, ChannelList::Members, false),
             Some(answer) => self.finish_join(at, channel, *answer),
         }
         self.unpark(at, Wait::Joined);
@@ -161,9 +162,9 @@ impl<A: AppTypes> Engine<A> {
             gets_events,
         } = answer;
         if subscribed.is_member {
-            self.add_member(at, name, Audience::Members, is_positioned);
+            self.add_member(at, name, ChannelList::Members, is_positioned);
             if gets_events {
-                self.add_member(at, name, Audience::Listeners, false);
+                self.add_member(at, name, ChannelList::Listeners, false);
             }
         }
         let conn = self.slots.id(at);
@@ -237,7 +238,7 @@ impl<A: AppTypes> Engine<A> {
         };
         if self
             .registry
-            .find_audience(name, Audience::Listeners)
+            .find_list(name, ChannelList::Listeners)
             .is_none()
         {
             return;

@@ -18,7 +18,7 @@ use super::rules::SubscriptionWishes;
 use super::subscribe::{SubscriptionSource, rejection, subscribe_result};
 use super::subscriptions::PendingReply;
 use super::timers::expiry_info;
-use super::{CommandOutcome, Connecting, Phase, SessionCall, disconnect, is_insecure};
+use super::{CommandOutcome, Connecting, SessionCall, SessionPhase, disconnect, is_insecure};
 use crate::client_protocol::{
     CommandResult, ConnectRequest, ConnectResult, DisconnectCode, SubscribeResult,
 };
@@ -45,7 +45,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     pub(super) fn connect(&mut self, id: u32, request: &ConnectRequest<'_>) -> CommandOutcome {
         let result = self.authenticate_and_subscribe(id, request);
         if let Err(Rejection::Error(_)) = result {
-            self.session.phase = Phase::Unusable {
+            self.session.phase = SessionPhase::Unusable {
                 until: self.ctx.now().after(UNUSABLE_CLOSE_DELAY),
             };
             self.set_timer();
@@ -122,7 +122,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         if subscriptions.len() > self.settings.client.channel_limit {
             return Err(disconnect(DisconnectCode::ChannelLimit));
         }
-        self.session.phase = Phase::Connecting(Box::new(Connecting {
+        self.session.phase = SessionPhase::Connecting(Box::new(Connecting {
             command: id,
             waiting: subscriptions.len(),
             answers: Vec::new(),
@@ -197,7 +197,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
 
     /// Takes the answer to a server-side subscription. The last one completes `connect`.
     pub(super) fn add_server_side(&mut self, pending: Box<PendingReply>, answer: Subscribed) {
-        if let Phase::Connecting(connecting) = &mut self.session.phase {
+        if let SessionPhase::Connecting(connecting) = &mut self.session.phase {
             connecting.answers.push((pending, answer));
             connecting.waiting -= 1;
             if connecting.waiting == 0 {
@@ -208,8 +208,8 @@ impl<H: Handler> SessionCall<'_, '_, H> {
 
     /// Answers `connect`: from now on the client is connected.
     fn establish(&mut self) {
-        let phase = core::mem::replace(&mut self.session.phase, Phase::Established);
-        let Phase::Connecting(connecting) = phase else {
+        let phase = core::mem::replace(&mut self.session.phase, SessionPhase::Established);
+        let SessionPhase::Connecting(connecting) = phase else {
             return;
         };
         let client = &self.settings.client;

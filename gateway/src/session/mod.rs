@@ -49,7 +49,7 @@ use crate::token::Rejection;
 /// What is kept for a client.
 #[derive(Debug)]
 pub(crate) struct Session {
-    phase: Phase,
+    phase: SessionPhase,
     codec: ClientCodec,
     /// Whether the client wants pings of WebSocket and not of the protocol.
     has_frame_pings: bool,
@@ -71,7 +71,7 @@ pub(crate) struct Session {
 
 /// How far a connection has come.
 #[derive(Debug)]
-enum Phase {
+enum SessionPhase {
     /// It has to connect until then.
     AwaitingConnect {
         until: Timestamp,
@@ -103,7 +103,7 @@ impl Session {
     /// with [`open`](SessionCall::open).
     pub(crate) fn new(codec: ClientCodec, has_frame_pings: bool) -> Self {
         Self {
-            phase: Phase::AwaitingConnect {
+            phase: SessionPhase::AwaitingConnect {
                 until: Timestamp::ORIGIN,
                 is_excused: false,
             },
@@ -177,7 +177,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     /// Begins the session: the client has to connect.
     pub(crate) fn open(&mut self, client: u64) {
         self.session.client = client;
-        self.session.phase = Phase::AwaitingConnect {
+        self.session.phase = SessionPhase::AwaitingConnect {
             until: self.ctx.now().after(self.settings.client.stale_close_delay),
             is_excused: false,
         };
@@ -187,7 +187,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     /// Carries out the commands of a message.
     pub(crate) fn handle_message(&mut self, message: &[u8]) {
         for command in self.session.codec.decode(message) {
-            if matches!(self.session.phase, Phase::Closing) {
+            if matches!(self.session.phase, SessionPhase::Closing) {
                 break;
             }
             match command {
@@ -210,9 +210,9 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     fn execute(&mut self, command: Command<'_>) -> CommandOutcome {
         let Command { id, request } = command;
         let is_first = match self.session.phase {
-            Phase::AwaitingConnect { .. } => true,
-            Phase::Connecting(_) | Phase::Established => false,
-            Phase::Unusable { .. } | Phase::Closing => {
+            SessionPhase::AwaitingConnect { .. } => true,
+            SessionPhase::Connecting(_) | SessionPhase::Established => false,
+            SessionPhase::Unusable { .. } | SessionPhase::Closing => {
                 return Err(disconnect(DisconnectCode::BadRequest));
             }
         };

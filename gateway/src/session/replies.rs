@@ -5,7 +5,7 @@ use stentor_core::CloseCode;
 
 use stentor_core::Handler;
 
-use super::{Phase, SessionCall};
+use super::{SessionCall, SessionPhase};
 use crate::client_protocol::{
     ClientCodec, CommandResult, DisconnectCode, ErrorCode, InvalidPayload, Push, PushEvent, Reply,
     UnsubscribeCode, encode_reply,
@@ -77,11 +77,11 @@ impl<H: Handler> SessionCall<'_, '_, H> {
 
     /// Closes the connection behind what was sent to it.
     pub(super) fn disconnect(&mut self, code: DisconnectCode) {
-        if matches!(self.session.phase, Phase::Closing) {
+        if matches!(self.session.phase, SessionPhase::Closing) {
             return;
         }
         self.flush();
-        self.session.phase = Phase::Closing;
+        self.session.phase = SessionPhase::Closing;
         self.shared.stats.add_disconnect(code);
         self.ctx.cancel_timer();
         self.ctx.close_with(close_code(code), code.reason());

@@ -1,12 +1,12 @@
 //! What a subscription has: what the client asks for, as far as the channel and the token allow.
 
-use stentor_core::channels::{Epoch, Recovery, RecoveryMode, Retention, Since};
+use stentor_core::channels::{Epoch, Recovery, RecoveryScope, Retention, Since};
 
 use stentor_core::Handler;
 
 use super::SessionCall;
 use crate::client_protocol::SubscribeRequest;
-use crate::namespaces::{RecoveryMode as ChannelRecovery, ResolvedChannel};
+use crate::namespaces::{RecoveryMode, ResolvedChannel};
 use crate::token::Overrides;
 
 /// What a client asks for in a subscription.
@@ -68,7 +68,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         let forced = overrides.force_positioning;
         let is_positioned =
             is_recoverable || resolved.grants_positioning(wishes.is_positioned, forced, client);
-        let is_cache = options.force_recovery_mode == ChannelRecovery::Cache;
+        let is_cache = options.force_recovery_mode == RecoveryMode::Cache;
         let recovers_alone = is_cache && options.auto_cache_recover && is_recoverable;
         let since = wishes.recovers_since;
         let since = since.or_else(|| recovers_alone.then(Since::default));
@@ -81,9 +81,9 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             is_positioned,
             was_recovering: since.is_some(),
             recovery: since.filter(|_| is_recoverable).map(|since| Recovery {
-                mode: match is_cache {
-                    true => RecoveryMode::Latest,
-                    false => RecoveryMode::All,
+                scope: match is_cache {
+                    true => RecoveryScope::Latest,
+                    false => RecoveryScope::All,
                 },
                 since,
                 limit: self.settings.client.recovery_max_publication_limit,

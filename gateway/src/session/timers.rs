@@ -6,7 +6,7 @@ use core::time::Duration;
 use stentor_core::Handler;
 
 use super::pings::{PingAction, is_late};
-use super::{CommandOutcome, Phase, SessionCall, disconnect};
+use super::{CommandOutcome, SessionCall, SessionPhase, disconnect};
 use crate::client_protocol::{DisconnectCode, ExpiryInfo, UnsubscribeCode};
 
 /// The most seconds until an expiry that a client is told.
@@ -41,11 +41,11 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         let session = &*self.session;
         let now = self.ctx.now();
         match session.phase {
-            Phase::AwaitingConnect { until, .. } | Phase::Unusable { until } => {
+            SessionPhase::AwaitingConnect { until, .. } | SessionPhase::Unusable { until } => {
                 Some(until.since(now))
             }
-            Phase::Connecting(_) | Phase::Closing => None,
-            Phase::Established => {
+            SessionPhase::Connecting(_) | SessionPhase::Closing => None,
+            SessionPhase::Established => {
                 let client = &self.settings.client;
                 let ping = session.pings.as_ref().map(|pings| pings.due().since(now));
                 let connection = session.expires_at.map(|at| {
@@ -66,10 +66,10 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     pub(crate) fn handle_timer(&mut self) {
         let now = self.ctx.now();
         match self.session.phase {
-            Phase::AwaitingConnect { until, is_excused } if now >= until => {
+            SessionPhase::AwaitingConnect { until, is_excused } if now >= until => {
                 if is_late(until, now) && !is_excused {
                     // Its command may lie in the socket.
-                    self.session.phase = Phase::AwaitingConnect {
+                    self.session.phase = SessionPhase::AwaitingConnect {
                         until: now.after(self.settings.client.stale_close_delay),
                         is_excused: true,
                     };
@@ -77,13 +77,15 @@ impl<H: Handler> SessionCall<'_, '_, H> {
                     self.disconnect(DisconnectCode::Stale);
                 }
             }
-            Phase::Unusable { until } if now >= until => self.disconnect(DisconnectCode::Stale),
-            Phase::AwaitingConnect { .. } | Phase::Unusable { .. } => {}
-            Phase::Established => {
+            SessionPhase::Unusable { until } if now >= until => {
+                self.disconnect(DisconnectCode::Stale)
+            }
+            SessionPhase::AwaitingConnect { .. } | SessionPhase::Unusable { .. } => {}
+            SessionPhase::Established => {
                 self.handle_expiry();
                 self.handle_ping_timeout();
             }
-            Phase::Connecting(_) | Phase::Closing => {}
+            SessionPhase::Connecting(_) | SessionPhase::Closing => {}
         }
         self.flush();
         self.set_timer();

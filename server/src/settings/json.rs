@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 /// Returns what is wrong with the text, without any of it.
 pub(super) fn parse(text: &str) -> Result<(Value, Vec<String>), String> {
     let duplicates = RefCell::new(Vec::new());
-    let node = Node {
+    let node = JsonNode {
         path: "",
         duplicates: &duplicates,
     };
@@ -38,12 +38,12 @@ pub(super) fn parse_object(text: &str) -> Result<(Map<String, Value>, Vec<String
 
 /// A value, and where it is.
 #[derive(Clone, Copy)]
-struct Node<'a> {
+struct JsonNode<'a> {
     path: &'a str,
     duplicates: &'a RefCell<Vec<String>>,
 }
 
-impl<'de> DeserializeSeed<'de> for Node<'_> {
+impl<'de> DeserializeSeed<'de> for JsonNode<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -51,7 +51,7 @@ impl<'de> DeserializeSeed<'de> for Node<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Node<'_> {
+impl<'de> Visitor<'de> for JsonNode<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,7 +86,7 @@ impl<'de> Visitor<'de> for Node<'_> {
         let mut values = Vec::new();
         loop {
             let path = format!("{}[{}]", self.path, values.len());
-            let item = Node {
+            let item = JsonNode {
                 path: &path,
                 ..self
             };
@@ -102,7 +102,7 @@ impl<'de> Visitor<'de> for Node<'_> {
         while let Some(key) = entries.next_key::<String>()? {
             let dot = if self.path.is_empty() { "" } else { "." };
             let path = format!("{}{dot}{key}", self.path);
-            let node = Node {
+            let node = JsonNode {
                 path: &path,
                 ..self
             };

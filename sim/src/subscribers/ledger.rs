@@ -28,14 +28,14 @@ pub(super) struct Said {
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     pub(super) said: Vec<Said>,
-    channels: BTreeMap<String, Vec<Stream>>,
+    channels: BTreeMap<String, Vec<ToldStream>>,
     /// The channel of each epoch.
     epochs: BTreeMap<String, String>,
 }
 
 /// A stream of a channel.
 #[derive(Debug)]
-struct Stream {
+struct ToldStream {
     epoch: String,
     first_heard: u64,
     /// Of what is known of it, the latest that was sent.
@@ -45,11 +45,11 @@ struct Stream {
     /// The greatest offset that was heard of, and the least that it can be of an answer to what is
     /// sent from now on.
     top: u64,
-    entries: BTreeMap<u64, Entry>,
+    entries: BTreeMap<u64, LedgerEntry>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct LedgerEntry {
     n: usize,
     /// When it was appended, at the earliest and at the latest.
     earliest: u64,
@@ -144,7 +144,7 @@ impl Ledger {
         }
         assert_eq!(epoch.len(), 8, "{channel}: the epoch {epoch:?}");
         self.epochs.insert(epoch.to_owned(), channel.to_owned());
-        streams.push(Stream {
+        streams.push(ToldStream {
             epoch: epoch.to_owned(),
             first_heard: heard,
             last_sent: 0,
@@ -229,7 +229,7 @@ impl Ledger {
         let stream = &mut streams[at];
         stream.top = stream.top.max(offset);
         stream.last_sent = stream.last_sent.max(said.sent);
-        let entry = stream.entries.entry(offset).or_insert(Entry {
+        let entry = stream.entries.entry(offset).or_insert(LedgerEntry {
             n,
             earliest: said.sent,
             latest: heard,
@@ -315,7 +315,7 @@ impl Ledger {
         let mut streams = streams.filter(|stream| stream.epoch == epoch);
         let entries = streams.next().map_or(&none, |stream| &stream.entries);
         // Appended in order: not before those before it, and not after those behind it.
-        let known: Vec<(u64, Entry)> = entries
+        let known: Vec<(u64, LedgerEntry)> = entries
             .range(..=top)
             .map(|(&at, &entry)| (at, entry))
             .collect();

@@ -19,14 +19,14 @@ proptest! {
             if shard > 0 {
                 let count = remote_counts.entry((channel, shard)).or_default();
                 if join {
-                    channels.add_remote(&name, Audience::Members, ShardId(shard));
+                    channels.add_remote(&name, ChannelList::Members, ShardId(shard));
                     *count += 1;
                 } else if *count > 0 {
-                    channels.remove_remote(&name, Audience::Members, ShardId(shard));
+                    channels.remove_remote(&name, ChannelList::Members, ShardId(shard));
                     *count -= 1;
                 }
             } else if join {
-                places.entry((slot, channel)).or_insert_with(|| channels.add_member(&name, Audience::Members, slot, Form::DEFAULT));
+                places.entry((slot, channel)).or_insert_with(|| channels.add_member(&name, ChannelList::Members, slot, Form::DEFAULT));
             } else if let Some(place) = places.remove(&(slot, channel)) {
                 channels.remove_member(place, |Moved { slot, from, to }| {
                     let place = &mut places.get_mut(&(slot, channel)).expect("a member").place;
@@ -68,7 +68,7 @@ proptest! {
         let mut channels = ChannelRegistry::new(7, 1);
         let mut places: BTreeMap<u32, Membership> = BTreeMap::new();
         for slot in 0..before {
-            places.insert(slot, channels.add_member(b"r", Audience::Members, slot, Form::DEFAULT));
+            places.insert(slot, channels.add_member(b"r", ChannelList::Members, slot, Form::DEFAULT));
         }
         let Some(channel) = channels.find(b"r") else { return Ok(()) };
         channels.hold(channel);
@@ -78,7 +78,7 @@ proptest! {
         for (op, which) in ops {
             match op {
                 0 => {
-                    places.insert(next, channels.add_member(b"r", Audience::Members, next, Form::DEFAULT));
+                    places.insert(next, channels.add_member(b"r", ChannelList::Members, next, Form::DEFAULT));
                     next += 1;
                 }
                 1 => {

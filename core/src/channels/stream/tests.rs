@@ -17,12 +17,12 @@ const RETENTION: Retention = Retention {
 };
 
 /// A list that is searched.
-struct Naive {
+struct NaiveStream {
     published: Vec<(u64, Timestamp, usize)>,
     retention: Retention,
 }
 
-impl Naive {
+impl NaiveStream {
     /// The offsets that are kept.
     fn kept(&self, now: Timestamp) -> Vec<u64> {
         let newest = self.published.last().map(|&(_, at, _)| at);
@@ -67,7 +67,7 @@ fn offsets(publications: &[KeptPublication]) -> Vec<u64> {
 }
 
 #[derive(Clone, Debug)]
-enum Op {
+enum StreamStep {
     Publish(usize),
     Wait(u64),
     Recover {
@@ -84,15 +84,15 @@ enum Op {
     Clear,
 }
 
-fn op() -> impl Strategy<Value = Op> {
+fn op() -> impl Strategy<Value = StreamStep> {
     prop_oneof![
-        4 => (0_usize..60).prop_map(Op::Publish),
-        2 => (0_u64..12).prop_map(Op::Wait),
+        4 => (0_usize..60).prop_map(StreamStep::Publish),
+        2 => (0_u64..12).prop_map(StreamStep::Wait),
         3 => (0_u64..20, 0_u8..3, 0_u32..8, any::<bool>())
-            .prop_map(|(offset, epoch, limit, latest)| Op::Recover { offset, epoch, limit, latest }),
+            .prop_map(|(offset, epoch, limit, latest)| StreamStep::Recover { offset, epoch, limit, latest }),
         3 => (proptest::option::of((0_u64..20, 0_u8..3)), 0_u32..8, any::<bool>())
-            .prop_map(|(since, limit, reverse)| Op::History { since, limit, reverse }),
-        1 => Just(Op::Clear),
+            .prop_map(|(since, limit, reverse)| StreamStep::History { since, limit, reverse }),
+        1 => Just(StreamStep::Clear),
     ]
 }
 
@@ -107,27 +107,27 @@ proptest! {
             _ => Some(Epoch::UNKNOWN),
         };
         let mut now = Timestamp::ORIGIN;
-        let mut stream = Stream::new(epoch, &RETENTION, now);
-        let mut naive = Naive { published: Vec::new(), retention: RETENTION };
+        let mut stream = ChannelStream::new(epoch, &RETENTION, now);
+        let mut naive = NaiveStream { published: Vec::new(), retention: RETENTION };
         let mut cleared = 0;
         for op in ops {
             let kept: Vec<u64> =
                 naive.kept(now).into_iter().filter(|&offset| offset > cleared).collect();
             match op {
-                Op::Publish(len) => {
+                StreamStep::Publish(len) => {
                     naive.published.push((naive.top() + 1, now, len + 1));
                     let position = stream.append(publication(len), &RETENTION, now);
                     prop_assert_eq!(position, Position { epoch, offset: naive.top() });
                 }
-                Op::Wait(seconds) => now = now.after(Duration::from_secs(seconds)),
-                Op::Clear => {
+                StreamStep::Wait(seconds) => now = now.after(Duration::from_secs(seconds)),
+                StreamStep::Clear => {
                     stream.clear();
                     cleared = naive.top();
                 }
-                Op::Recover { offset, epoch: which, limit, latest } => {
+                StreamStep::Recover { offset, epoch: which, limit, latest } => {
                     let recovered = stream.recover(
                         &Recovery {
-                            mode: if latest { RecoveryMode::Latest } else { RecoveryMode::All },
+                            scope: if latest { RecoveryScope::Latest } else { RecoveryScope::All },
                             since: Since { epoch: known(which), offset },
                             limit,
                             is_required: false,
@@ -150,7 +150,7 @@ proptest! {
                         prop_assert_eq!(given, if is_complete { missed } else { Vec::new() });
                     }
                 }
-                Op::History { since, limit, reverse } => {
+                StreamStep::History { since, limit, reverse } => {
                     let answer = stream.history(
                         &HistoryQuery {
                             retention: RETENTION,

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::*;
-use crate::channels::subscription::{RecoveryMode, Since};
+use crate::channels::subscription::{RecoveryScope, Since};
 use crate::proto::ws::opcode::MessageType;
 
 const RETENTION: Retention = Retention {
@@ -37,7 +37,7 @@ fn recover(
     now: Timestamp,
 ) -> (u64, bool, usize) {
     let recovery = Recovery {
-        mode: RecoveryMode::All,
+        scope: RecoveryScope::All,
         since: Since {
             epoch: Some(since.epoch),
             offset: since.offset,

@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 const CONNS: u32 = 2;
 
 #[derive(Clone, Debug)]
-enum Op {
+enum LossStep {
     /// A publication for a connection, of a stream; with the flag, its codec cannot express it.
     Send(u32, u32, SendOptions, bool),
     /// These, while a reply of the connection stands where it was read, and then the stream goes.
@@ -40,7 +40,7 @@ enum Op {
 
 /// A connection, and all that was sent to it.
 #[derive(Default)]
-struct Peer {
+struct LossPeer {
     /// What the adapter has and has not written.
     offered: Option<Vec<u8>>,
     /// The frame that is partly out: what has come of it, and its message.
@@ -54,7 +54,7 @@ struct Peer {
 
 struct World {
     out: Outbound,
-    peers: Vec<Peer>,
+    peers: Vec<LossPeer>,
     now: u64,
     next: u64,
     lost: BTreeSet<(u32, u32)>,
@@ -86,7 +86,7 @@ impl World {
         }
         Self {
             out,
-            peers: (0..CONNS).map(|_| Peer::default()).collect(),
+            peers: (0..CONNS).map(|_| LossPeer::default()).collect(),
             now: 1,
             next: 0,
             lost: BTreeSet::new(),
@@ -210,29 +210,29 @@ impl World {
         self.out.audit();
     }
 
-    fn apply(&mut self, op: &Op) {
+    fn apply(&mut self, op: &LossStep) {
         match *op {
-            Op::Send(at, stream, options, is_refused) => {
+            LossStep::Send(at, stream, options, is_refused) => {
                 // Only the second connection has a codec.
                 self.send(at, stream, options, is_refused && at == 1);
             }
-            Op::Held(at, ref sends, discards) => self.hold(at, sends, discards),
-            Op::Push(at) => {
+            LossStep::Held(at, ref sends, discards) => self.hold(at, sends, discards),
+            LossStep::Push(at) => {
                 let _ = self.out.push_ahead(at, MessageType::Text, b"push", true);
             }
-            Op::Offer(at) => self.offer(at),
-            Op::Transmitted(at, part) => self.transmit(at, part),
-            Op::Discard(at, stream) => self.discard(at, stream),
-            Op::Pass(micros) => {
+            LossStep::Offer(at) => self.offer(at),
+            LossStep::Transmitted(at, part) => self.transmit(at, part),
+            LossStep::Discard(at, stream) => self.discard(at, stream),
+            LossStep::Pass(micros) => {
                 self.now += u64::from(micros);
                 self.out.set_time(Timestamp::from_micros(self.now));
             }
-            Op::NextFlush => {
+            LossStep::NextFlush => {
                 if let Some((at, _)) = self.out.next_flush() {
                     self.out.schedule(at);
                 }
             }
-            Op::Shed => {
+            LossStep::Shed => {
                 self.out.shed_slice(0);
                 while self.out.is_shedding() {
                     self.out.shed_slice(0);
@@ -313,23 +313,23 @@ fn options() -> impl Strategy<Value = SendOptions> {
     })
 }
 
-fn op() -> impl Strategy<Value = Op> {
+fn op() -> impl Strategy<Value = LossStep> {
     let at = || 0..CONNS;
     let stream = || 0..2_u32;
     let sends = prop::collection::vec((stream(), options()), 0..4);
     prop_oneof![
         10 => (at(), stream(), options(), prop::bool::weighted(0.1))
-            .prop_map(|(at, stream, options, is_refused)| Op::Send(at, stream, options, is_refused)),
+            .prop_map(|(at, stream, options, is_refused)| LossStep::Send(at, stream, options, is_refused)),
         1 => (at(), sends, prop::option::of(stream()))
-            .prop_map(|(at, sends, discards)| Op::Held(at, sends, discards)),
-        1 => at().prop_map(Op::Push),
-        3 => at().prop_map(Op::Offer),
+            .prop_map(|(at, sends, discards)| LossStep::Held(at, sends, discards)),
+        1 => at().prop_map(LossStep::Push),
+        3 => at().prop_map(LossStep::Offer),
         3 => (at(), prop_oneof![Just(255), any::<u8>()])
-            .prop_map(|(at, part)| Op::Transmitted(at, part)),
-        2 => (at(), stream()).prop_map(|(at, stream)| Op::Discard(at, stream)),
-        2 => (0..60_u16).prop_map(Op::Pass),
-        1 => Just(Op::NextFlush),
-        1 => Just(Op::Shed),
+            .prop_map(|(at, part)| LossStep::Transmitted(at, part)),
+        2 => (at(), stream()).prop_map(|(at, stream)| LossStep::Discard(at, stream)),
+        2 => (0..60_u16).prop_map(LossStep::Pass),
+        1 => Just(LossStep::NextFlush),
+        1 => Just(LossStep::Shed),
     ]
 }
 

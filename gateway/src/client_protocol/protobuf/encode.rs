@@ -101,7 +101,7 @@ fn write_result<S: Sink>(out: &mut S, result: &CommandResult<'_>) {
         CommandResult::Subscribe(result) => message(out, 6, result),
         CommandResult::Unsubscribe => message(out, 7, &EmptyField),
         CommandResult::Publish => message(out, 8, &EmptyField),
-        CommandResult::Presence(clients) => message(out, 9, &Presence(clients)),
+        CommandResult::Presence(clients) => message(out, 9, &PresenceEntries(clients)),
         CommandResult::PresenceStats(stats) => message(out, 10, stats),
         CommandResult::History(result) => message(out, 11, result),
         CommandResult::Ping => message(out, 12, &EmptyField),
@@ -263,9 +263,9 @@ impl ProtobufMessage for SubscribeResult<'_> {
     }
 }
 
-struct Presence<'a>(&'a [(&'a str, ClientInfo<'a>)]);
+struct PresenceEntries<'a>(&'a [(&'a str, ClientInfo<'a>)]);
 
-impl ProtobufMessage for Presence<'_> {
+impl ProtobufMessage for PresenceEntries<'_> {
     fn write<S: Sink>(&self, out: &mut S) {
         map(out, 1, self.0);
     }

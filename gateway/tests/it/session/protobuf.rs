@@ -79,7 +79,7 @@ struct Reply {
     #[prost(message, optional, tag = "8")]
     publish: Option<Empty>,
     #[prost(message, optional, tag = "9")]
-    presence: Option<Presence>,
+    presence: Option<PresenceMessage>,
     #[prost(message, optional, tag = "10")]
     presence_stats: Option<PresenceStats>,
     #[prost(message, optional, tag = "11")]
@@ -159,7 +159,7 @@ struct Subscribed {
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Presence {
+struct PresenceMessage {
     #[prost(btree_map = "string, message", tag = "1")]
     presence: std::collections::BTreeMap<String, Info>,
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use stentor_core::channels::{
     ChannelAnswer, ChannelQuery, Epoch, HistoryQuery, KeptPublication, MemberInfo, Position,
-    Publication, Recovery, RecoveryMode, Retention, Since, Subscribed, Subscription,
+    Publication, Recovery, RecoveryScope, Retention, Since, Subscribed, Subscription,
 };
 use stentor_core::delivery::{ChannelEvent, Codec, Outgoing};
 use stentor_core::testing::wire::Opcode;
@@ -83,9 +83,9 @@ impl Handler for Words {
                     offset,
                 ] => {
                     let recovery = Recovery {
-                        mode: match how {
-                            "latest" => RecoveryMode::Latest,
-                            _ => RecoveryMode::All,
+                        scope: match how {
+                            "latest" => RecoveryScope::Latest,
+                            _ => RecoveryScope::All,
                         },
                         since: Since {
                             epoch: (epoch != "-").then(|| Epoch::from_text(epoch)),
