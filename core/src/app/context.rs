@@ -146,7 +146,7 @@ impl<H: Handler, S> Context<'_, H, S> {
 
     /// Returns the members of a channel that are on this shard; on a server of one shard, all of
     /// them. How many there are anywhere, only the channel's owner knows:
-    /// [`count_members`](Self::count_members).
+    /// [`ChannelQuery::MemberCount`].
     pub fn local_members(&self, channel: &[u8]) -> impl Iterator<Item = ConnId> {
         self.engine.members_here(channel)
     }
@@ -227,8 +227,8 @@ impl<H: Handler, S> Context<'_, H, S> {
         });
     }
 
-    /// Asks the owner of a channel about it. The answer comes to [`Handler::on_channel_answer`] under
-    /// this ticket.
+    /// Asks the owner of a channel about it. It answers in the order in which members come and go
+    /// there; the answer comes to [`Handler::on_channel_answer`] under this ticket.
     pub fn query(&mut self, channel: &[u8], ticket: u64, query: ChannelQuery) {
         let later = || PendingOp::Query {
             channel: Bytes::copy_from_slice(channel),
@@ -329,20 +329,6 @@ impl<H: Handler, S> Context<'_, H, S> {
         self.act_if(payload.len(), later, |engine, at| {
             let sent = engine.send(at, to, kind, options, payload);
             sent.map_err(|wait| (wait, true))
-        });
-    }
-
-    /// Asks how many members a channel has on all shards together. The channel's owner says so,
-    /// in the order in which members come and go there; the answer comes to
-    /// [`Handler::on_members`] under this ticket.
-    pub fn count_members(&mut self, channel: &[u8], ticket: u64) {
-        let later = || PendingOp::CountMembers {
-            channel: Bytes::copy_from_slice(channel),
-            ticket,
-        };
-        self.act(later, |engine, at| {
-            let asked = engine.count_members(at, channel, ticket);
-            asked.map_err(|wait| (wait, true))
         });
     }
 

@@ -176,12 +176,6 @@ pub trait Handler: Sized {
         let _ = (ctx, ticket, outcome);
     }
 
-    /// Learns how many members a room has, as [asked](Context::count_members) by the
-    /// connection under this ticket. Not called if the connection has ended meanwhile.
-    fn on_members(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, members: u64) {
-        let _ = (ctx, ticket, members);
-    }
-
     /// Learns that the connection has become a member of a channel, as
     /// [asked](Context::subscribe_with), or that it has not because what it has missed cannot be
     /// recovered. What is published later comes later. Whatever was asked for after the subscription

@@ -90,7 +90,6 @@ pub(crate) enum MessageBody {
 #[derive(Debug)]
 pub(crate) enum OwnerRequest {
     Publish(ShardPublication),
-    Count(Count),
     Query(Query),
 }
 
@@ -183,14 +182,6 @@ pub(crate) struct Direct {
     pub(crate) payload: Bytes,
 }
 
-/// How many are in a channel?
-#[derive(Debug)]
-pub(crate) struct Count {
-    pub(crate) channel: Bytes,
-    pub(crate) from: ConnId,
-    pub(crate) ticket: u64,
-}
-
 /// A question about a channel.
 #[derive(Debug)]
 pub(crate) struct Query {
@@ -213,10 +204,8 @@ pub(crate) struct Completion {
 pub(crate) enum Notification {
     /// What became of a publication, or of a message to one connection.
     DeliveryReport(DeliveryReport),
-    /// How many members a channel has.
-    Members(u64),
     /// A publication has its place, and perhaps a position.
     Accepted(Option<Position>),
-    /// What else was asked about a channel.
+    /// What was asked about a channel.
     Channel(Box<ChannelAnswer>),
 }

@@ -12,6 +12,8 @@ use crate::position::Position;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ChannelQuery {
+    /// How many connections are members, on all shards, shown or not.
+    MemberCount,
     /// The members that are [shown](crate::channels::Subscription::presence).
     Members,
     /// How many they are.
@@ -39,6 +41,8 @@ pub struct HistoryQuery {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ChannelAnswer {
+    /// How many connections are members.
+    MemberCount(u64),
     /// The members that are shown, in no order.
     Members(Vec<(ConnId, Arc<MemberInfo>)>),
     /// How many connections are shown, and of how many users.

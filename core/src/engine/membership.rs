@@ -28,19 +28,14 @@ impl<A: AppTypes> Engine<A> {
         self.membership_of(at, name, ChannelList::Listeners)
     }
 
-    /// The connection's place among those who get events of a channel that it is a member of.
-    fn listens_beside(&self, at: u32, membership: Membership) -> Option<Membership> {
-        if self.slots[at].memberships.len() < 2 {
+    fn membership_of(&self, at: u32, name: &[u8], list: ChannelList) -> Option<Membership> {
+        let memberships = &self.slots[at].memberships;
+        if memberships.is_empty() {
             return None;
         }
-        self.listens(at, self.registry.name(membership.channel()))
-    }
-
-    fn membership_of(&self, at: u32, name: &[u8], list: ChannelList) -> Option<Membership> {
-        let mut memberships = self.slots[at].memberships.iter().copied();
-        memberships.find(|m| {
-            self.registry.name(m.channel()) == name && self.registry.list_of(m.channel()) == list
-        })
+        let channel = self.registry.find_list(name, list)?;
+        let mut memberships = memberships.iter().copied();
+        memberships.find(|m| m.channel() == channel)
     }
 
     /// Makes the connection a member, or asks the owner to.
@@ -153,19 +148,24 @@ impl<A: AppTypes> Engine<A> {
     /// Ends a membership that the connection has asked to end, or has lost. What waits of the stream of
     /// the channel is discarded: it would be told that again when it comes back.
     pub(crate) fn quit(&mut self, at: u32, membership: Membership) {
-        let listens = self.listens_beside(at, membership);
-        self.end_membership(at, membership);
+        let listens = self.end_membership(at, membership);
         for list in listens.into_iter().chain([membership]) {
             self.out.discard_channel(at, list.channel());
         }
     }
 
-    /// Ends a membership: the connection gets nothing more of the channel, not even events.
-    fn end_membership(&mut self, at: u32, membership: Membership) {
-        if let Some(listens) = self.listens_beside(at, membership) {
+    /// Ends a membership: the connection gets nothing more of the channel, not even events. Returns its
+    /// place among those who get these, if it had one.
+    fn end_membership(&mut self, at: u32, membership: Membership) -> Option<Membership> {
+        // With one membership alone there is no other list.
+        let has_others = self.slots[at].memberships.len() > 1;
+        let name = self.registry.name(membership.channel());
+        let listens = has_others.then(|| self.listens(at, name)).flatten();
+        if let Some(listens) = listens {
             self.remove_member(at, listens);
         }
         self.remove_member(at, membership);
+        listens
     }
 
     /// Takes a connection out of a list of a channel.
@@ -204,8 +204,11 @@ impl<A: AppTypes> Engine<A> {
         self.deliver_rest(EVERYONE, at, at);
         while let Some(&last) = self.slots[at].memberships.last() {
             let channel = self.registry.name(last.channel()).clone();
-            // The last may be that of a listener, which is ended with the other.
-            let membership = self.membership(at, &channel).unwrap_or(last);
+            // A listener's place is ended with the other.
+            let membership = match self.registry.list_of(last.channel()) {
+                ChannelList::Members => last,
+                ChannelList::Listeners => self.membership(at, &channel).unwrap_or(last),
+            };
             let owner = self.registry.owner(&channel);
             if owner == self.id {
                 self.end_membership(at, membership);

@@ -51,9 +51,6 @@ impl<A: AppTypes> Engine<A> {
             } => self
                 .send(at, *to, *kind, *options, payload)
                 .map_err(|wait| (wait, true)),
-            PendingOp::CountMembers { channel, ticket } => self
-                .count_members(at, channel, *ticket)
-                .map_err(|wait| (wait, true)),
             PendingOp::Reply {
                 kind,
                 options,

@@ -9,8 +9,8 @@ use crate::channels::RemoteResult;
 use crate::channels::delivery_report::counted;
 use crate::channels::fan_outs::EVERYONE;
 use crate::channels::message::{
-    Completion, Count, MessageBody, Notification, OwnerRequest, PublicationExtras, Query,
-    Requester, ShardPublication,
+    Completion, MessageBody, Notification, OwnerRequest, PublicationExtras, Query, Requester,
+    ShardPublication,
 };
 use crate::channels::publication::Publication;
 use crate::channels::query::ChannelQuery;
@@ -76,7 +76,9 @@ impl<A: AppTypes> Engine<A> {
             }
             return Ok(());
         }
-        self.publish_through(at, owner, name, (kind, options, payload), None)
+        self.take_credit(at, owner, payload.len())?;
+        self.publish_through(at, owner, name, (kind, options, payload), None);
+        Ok(())
     }
 
     /// Publishes to a channel, with what codecs are told about it, and with an offset if the channel
@@ -101,37 +103,31 @@ impl<A: AppTypes> Engine<A> {
         if options.receipt.is_some() && self.out.replies_are_held() {
             return Err(Wait::Callback);
         }
-        let extras = || {
-            Box::new(PublicationExtras {
-                details: MessageDetails {
-                    event: ChannelEvent::Publication,
-                    annotation: Bytes::copy_from_slice(annotation),
-                    position: None,
-                },
-                retention,
-                acknowledge,
-            })
-        };
         let owner = self.registry.owner(name);
-        self.publish_through(
-            at,
-            owner,
-            Some(name),
-            (kind, options, payload),
-            Some(&extras),
-        )
+        self.take_credit(at, owner, payload.len())?;
+        let extras = PublicationExtras {
+            details: MessageDetails {
+                event: ChannelEvent::Publication,
+                annotation: Bytes::copy_from_slice(annotation),
+                position: None,
+            },
+            retention,
+            acknowledge,
+        };
+        let message = (kind, options, payload);
+        self.publish_through(at, owner, Some(name), message, Some(Box::new(extras)));
+        Ok(())
     }
 
-    /// Gives a publication to the owner of its channel, with a credit.
+    /// Gives a publication, for which a credit was taken, to the owner of its channel.
     fn publish_through(
         &mut self,
         at: u32,
         owner: ShardId,
         name: Option<&[u8]>,
         (kind, options, payload): (MessageType, SendOptions, &[u8]),
-        extras: Option<&dyn Fn() -> Box<PublicationExtras>>,
-    ) -> Result<(), Wait> {
-        self.take_credit(at, owner, payload.len())?;
+        extras: Option<Box<PublicationExtras>>,
+    ) {
         self.counts.channels.published += 1;
         let publication = ShardPublication {
             channel: name.map(Bytes::copy_from_slice),
@@ -140,25 +136,11 @@ impl<A: AppTypes> Engine<A> {
             options,
             published: self.now,
             payload: SharedPayload::new(Bytes::copy_from_slice(payload), A::CODECS),
-            extras: extras.map(|extras| extras()),
+            extras,
             owner,
             counters: options.receipt.map(|_| Box::new(AtomicCounters::new())),
         };
         self.ask(owner, OwnerRequest::Publish(publication));
-        Ok(())
-    }
-
-    /// Asks a channel's owner how many members the channel has.
-    pub(crate) fn count_members(&mut self, at: u32, name: &[u8], ticket: u64) -> Result<(), Wait> {
-        let owner = self.registry.owner(name);
-        self.take_credit(at, owner, name.len())?;
-        let count = Count {
-            channel: Bytes::copy_from_slice(name),
-            from: self.slots.id(at),
-            ticket,
-        };
-        self.ask(owner, OwnerRequest::Count(count));
-        Ok(())
     }
 
     /// Asks a channel's owner something about the channel.
@@ -195,26 +177,8 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn serve_as_owner(&mut self, request: OwnerRequest) {
         match request {
             OwnerRequest::Publish(publication) => self.publish_as_owner(publication),
-            OwnerRequest::Count(count) => self.count_as_owner(count),
             OwnerRequest::Query(query) => self.answer_as_owner(query),
         }
-    }
-
-    pub(crate) fn count_as_owner(
-        &mut self,
-        Count {
-            channel,
-            from,
-            ticket,
-        }: Count,
-    ) {
-        let members = self.members_everywhere(&channel);
-        let report = Completion {
-            conn: from,
-            ticket,
-            answer: Notification::Members(members),
-        };
-        self.give_credit_back(from, self.id, channel.len(), Some(report));
     }
 
     /// At the owner: the number of members of a channel on all shards.

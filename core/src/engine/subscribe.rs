@@ -11,7 +11,7 @@ use crate::channels::message::{
     ShardPublication,
 };
 use crate::channels::publication::KeptPublication;
-use crate::channels::query::ChannelQuery;
+use crate::channels::query::{ChannelAnswer, ChannelQuery};
 use crate::channels::registry::{ChannelList, Membership};
 use crate::channels::stream::Recovered;
 use crate::channels::subscription::{ShownMember, Subscribed, Subscription};
@@ -309,6 +309,9 @@ impl<A: AppTypes> Engine<A> {
             query,
         } = query;
         let answer = match query {
+            ChannelQuery::MemberCount => {
+                ChannelAnswer::MemberCount(self.members_everywhere(&channel))
+            }
             ChannelQuery::Members => self.presence.list(&channel),
             ChannelQuery::Occupancy => self.presence.occupancy(&channel),
             ChannelQuery::History(history) => self.streams.history(&channel, &history, self.now),

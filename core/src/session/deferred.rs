@@ -151,10 +151,6 @@ pub(crate) enum PendingOp<A: AppTypes> {
         options: SendOptions,
         payload: Bytes,
     },
-    CountMembers {
-        channel: Bytes,
-        ticket: u64,
-    },
     /// Another connection is to be closed.
     CloseOther {
         to: ConnId,
@@ -245,7 +241,6 @@ impl<A: AppTypes> PendingOp<A> {
             Self::Send { payload, .. }
             | Self::Reply { payload, .. }
             | Self::Push { payload, .. } => payload.len(),
-            Self::CountMembers { channel, .. } => channel.len(),
             Self::Submit(..)
             | Self::CloseOther { .. }
             | Self::Close { .. }

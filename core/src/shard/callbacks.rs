@@ -71,7 +71,6 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             PendingOp::TaskEnd(end) => self.emit(at, |handler, ctx| handler.on_task(ctx, end)),
             PendingOp::Notification(ticket, answer) => self.emit(at, |handler, ctx| match answer {
                 Notification::DeliveryReport(outcome) => handler.on_published(ctx, ticket, outcome),
-                Notification::Members(members) => handler.on_members(ctx, ticket, members),
                 Notification::Accepted(position) => handler.on_accepted(ctx, ticket, position),
                 Notification::Channel(answer) => handler.on_channel_answer(ctx, ticket, *answer),
             }),

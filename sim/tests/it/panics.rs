@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use stentor_core::app::AfterPanic;
+use stentor_core::channels::{ChannelAnswer, ChannelQuery};
 use stentor_core::testing::wire::Opcode;
 use stentor_core::{
     CloseCause, CloseCode, Config, ConnId, Context, Decision, DeliveryReport, Event, Handler,
@@ -71,7 +72,7 @@ impl Handler for Fragile {
         self.pass(ctx, "on_message");
         match message.payload {
             b"task" => ctx.submit(()),
-            b"count" => ctx.count_members(CHANNEL, 1),
+            b"count" => ctx.query(CHANNEL, 1, ChannelQuery::MemberCount),
             b"full" => ctx.subscribe(b"one too many"),
             b"receipt" => {
                 let options = SendOptions::new(10).receipt(1);
@@ -93,8 +94,8 @@ impl Handler for Fragile {
         self.pass(ctx, "on_published");
     }
 
-    fn on_members(&mut self, ctx: &mut Context<'_, Self>, _: u64, _: u64) {
-        self.pass(ctx, "on_members");
+    fn on_channel_answer(&mut self, ctx: &mut Context<'_, Self>, _: u64, _: ChannelAnswer) {
+        self.pass(ctx, "on_channel_answer");
     }
 
     fn on_subscribe_refused(&mut self, ctx: &mut Context<'_, Self>, _: &[u8]) {
@@ -145,7 +146,7 @@ fn a_callback_that_panics_closes_its_connection_and_nobody_else_loses_anything()
         ("on_pong", ""),
         ("on_task", "task"),
         ("on_published", "receipt"),
-        ("on_members", "count"),
+        ("on_channel_answer", "count"),
         ("on_subscribe_refused", "full"),
     ];
     for (callback, trigger) in callbacks {

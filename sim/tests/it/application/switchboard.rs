@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use stentor_core::channels::{ChannelAnswer, ChannelQuery};
 use stentor_core::channels::{ShardMessage, ShardSender};
 use stentor_core::sync::Mailbox;
 use stentor_core::{
@@ -50,7 +51,7 @@ impl Handler for Switchboard {
             "all-others" => ctx.broadcast(MessageType::Text, others(), rest.as_bytes()),
             "to" => ctx.send(to(what), MessageType::Text, PRIORITY, text),
             "to?" => ctx.send(to(what), MessageType::Text, asking(), text),
-            "count" => ctx.count_members(room, 7),
+            "count" => ctx.query(room, 7, ChannelQuery::MemberCount),
             "here" => {
                 let members = ctx.local_members(room).count().to_string();
                 ctx.reply(MessageType::Text, PRIORITY, members.as_bytes());
@@ -75,8 +76,16 @@ impl Handler for Switchboard {
         ctx.reply(MessageType::Text, PRIORITY, sent.as_bytes());
     }
 
-    fn on_members(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, members: u64) {
+    fn on_channel_answer(
+        &mut self,
+        ctx: &mut Context<'_, Self>,
+        ticket: u64,
+        answer: ChannelAnswer,
+    ) {
         assert_eq!(ticket, 7);
+        let ChannelAnswer::MemberCount(members) = answer else {
+            panic!("{answer:?}");
+        };
         ctx.reply(
             MessageType::Text,
             PRIORITY,
