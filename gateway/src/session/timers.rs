@@ -78,7 +78,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
                 }
             }
             SessionPhase::Unusable { until } if now >= until => {
-                self.disconnect(DisconnectCode::Stale)
+                self.disconnect(DisconnectCode::Stale);
             }
             SessionPhase::AwaitingConnect { .. } | SessionPhase::Unusable { .. } => {}
             SessionPhase::Established => {
