@@ -164,6 +164,8 @@ stats! {
         not_recovered,
         /// Memberships that ended because a publication did not reach the connection.
         positions_lost,
+        /// Questions of connections on this shard to the application on one or all shards.
+        questions,
     }
 }
 
@@ -192,6 +194,8 @@ stats! {
         opened,
         /// Upgraded connections that are open (a gauge).
         active,
+        /// Requests that the application held until it answered them.
+        requests_held,
         /// Times that reading from a connection was paused because its own queue was full.
         read_pauses,
         /// Times that a connection waited for one of its tasks to end before the next could be
@@ -228,6 +232,8 @@ stats! {
         queue,
         /// Waiting for the end of a task before the next can be submitted.
         task,
+        /// Waiting for answers of other shards to a question.
+        answers,
     }
 }
 

@@ -201,6 +201,7 @@ impl<A: AppTypes> Engine<A> {
             Phase::Head if self.is_amid_request(at) => {
                 self.counts.refused[HandshakeError::Truncated.index()] += 1;
             }
+            Phase::Answering => self.end_held(at, cause),
             _ => {}
         }
     }

@@ -9,7 +9,6 @@ use crate::delivery::shrink;
 use crate::engine::output::Output;
 use crate::engine::subscribe::Notice;
 use crate::engine::{Engine, MAX_OUTPUTS};
-use crate::id::ConnId;
 use crate::inspect::closed::CloseInfo;
 use crate::session::app_types::AppTypes;
 use crate::session::ended::{Ended, Leftover};
@@ -69,7 +68,7 @@ impl<A: AppTypes> Engine<A> {
             + self.app_timers.memory()
             + self.credits.memory()
             + self.ended.capacity() * size_of::<Ended>()
-            + self.notices.capacity() * size_of::<(ConnId, Notice)>()
+            + self.notices.capacity() * size_of::<Notice>()
             + self.leftovers.capacity() * size_of::<Leftover<A>>()
             + self.outputs.capacity() * size_of::<Output<A>>()
     }

@@ -10,6 +10,7 @@ mod commands;
 mod credit;
 mod direct;
 mod fan_out;
+mod held;
 mod http;
 mod inbox;
 pub(crate) mod input;
@@ -105,7 +106,7 @@ pub(crate) struct Engine<A: AppTypes> {
     /// Connections that have ended and for which `on_close` is still to be called.
     pub(crate) ended: VecDeque<Ended>,
     /// What handlers are to be told before anything is written.
-    pub(crate) notices: VecDeque<(ConnId, Notice)>,
+    pub(crate) notices: VecDeque<Notice>,
     /// What the application is to drop.
     pub(crate) leftovers: Vec<Leftover<A>>,
     /// Whether a callback has called the engine, and has not got back from it.

@@ -6,6 +6,7 @@ pub(crate) mod deferred;
 pub(crate) mod ended;
 pub(crate) mod head;
 pub(crate) mod http_exchange;
+pub(crate) mod http_response;
 mod links;
 pub(crate) mod peer;
 pub(crate) mod phase;

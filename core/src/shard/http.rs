@@ -290,6 +290,19 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 self.engine.await_answer(at, exchange, limit);
                 self.engine.emit_task(at, task, options);
             }
+            Some(Decision::Hold(_)) if self.engine.slots[at].is_answered() => {
+                // There is no request any more that could be answered.
+                self.engine
+                    .refuse(at, connection, HandshakeError::NotUpgrade);
+            }
+            Some(Decision::Hold(state)) => {
+                let exchange = HttpExchange::new(connection);
+                self.engine.hold_request(at, exchange, state);
+                let peer = self.engine.slots[at].peer.get();
+                let unix_time = self.engine.unix_time();
+                let held = HttpRequest::new(request, body, peer, upgrade.is_ok(), unix_time);
+                self.call(at, None, |handler, ctx| handler.on_held(ctx, &held));
+            }
             None => {
                 self.engine
                     .refuse(at, connection, HandshakeError::Handler(500));
@@ -344,7 +357,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     }
 
     fn respond(&mut self, at: u32, connection: HttpConnection, response: &HttpResponse) {
-        let fields = borrow(&response.fields);
+        let fields = response.borrowed_fields();
         let status = response.status;
         self.engine
             .respond(at, connection, status, &fields, &response.body);

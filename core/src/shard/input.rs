@@ -218,7 +218,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         *under_way = under_way.saturating_sub(1);
         self.engine.wake_first(Wait::Task);
         match self.engine.slots.find(id) {
-            Some(at) if self.engine.slots[at].phase() == Phase::Open => {
+            Some(at) if self.engine.is_acting(at) => {
                 self.notify(at, PendingOp::TaskEnd(end));
             }
             at => {

@@ -63,6 +63,8 @@ pub(super) fn connections(
     );
     let help = "Pauses of reading because the send queue of the connection was full.";
     page.counter("stentor_read_pauses_total", help, links.read_pauses);
+    let help = "HTTP requests that were answered by a callback of the application.";
+    page.counter("stentor_requests_held_total", help, links.requests_held);
     page.gauge(
         "stentor_frame_bytes",
         "Bytes held by encoded frames.",
