@@ -41,12 +41,7 @@ impl Bans {
     }
 }
 
-fn set<K: Eq + Hash>(
-    bans: &mut HashMap<K, u64, FixedState>,
-    key: K,
-    until: u64,
-    now: u64,
-) -> bool {
+fn set<K: Eq + Hash>(bans: &mut HashMap<K, u64, FixedState>, key: K, until: u64, now: u64) -> bool {
     if until <= now {
         bans.remove(&key);
         return true;

@@ -1,16 +1,20 @@
 //! The handler of the product: clients of the channel protocol and of the seed protocol, on the same
 //! channels.
 
+mod shard_requests;
+
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
-use stentor_core::app::Acceptance;
+use bytes::Bytes;
+use stentor_core::app::{Acceptance, ShardContext, ShardRequest};
 use stentor_core::channels::{ChannelAnswer, Position, Subscribed};
 use stentor_core::delivery::{Codec, Outgoing};
 use stentor_core::{
-    CloseCode, Context, Decision, DeliveryReport, Handler, HttpRequest, Message, MessageType,
-    ShardId, TaskEnd,
+    CloseCause, CloseCode, Context, Decision, DeliveryReport, Handler, HttpRequest, Message,
+    MessageType, ShardId, TaskEnd,
 };
 
 use crate::admission::{RequestVerdict, admit};
@@ -124,7 +128,14 @@ impl Handler for Gateway {
     }
 
     fn on_request(&mut self, request: &HttpRequest<'_>) -> Decision<Self> {
+        let now = request.unix_time().as_secs();
+        let is_banned = |peer: SocketAddr| self.shared.bans.has_address(peer.ip(), now);
         match admit(&self.settings, request) {
+            RequestVerdict::Room | RequestVerdict::Client { .. }
+                if request.peer().is_some_and(is_banned) =>
+            {
+                Decision::reject(403)
+            }
             RequestVerdict::Room => Decision::accept(ConnectionState(Protocol::Room { client: 0 })),
             RequestVerdict::Client {
                 codec,
@@ -234,6 +245,30 @@ impl Handler for Gateway {
             // It has none.
             |_, _, _| {},
             |mut call| call.handle_position_lost(channel),
+        );
+    }
+
+    fn on_close(&mut self, ctx: &mut Context<'_, Self>, _: CloseCause) {
+        self.call(ctx, |_, _, _| {}, |mut call| call.end());
+    }
+
+    fn on_shard_request(&mut self, shard: &mut ShardContext<'_, Self>, request: ShardRequest) {
+        let answer = self.answer(shard, request.payload());
+        shard.answer(request, answer);
+    }
+
+    fn on_shard_answers(
+        &mut self,
+        ctx: &mut Context<'_, Self>,
+        _: u64,
+        answers: Vec<(ShardId, Bytes)>,
+    ) {
+        self.call_any(
+            ctx,
+            // They do not ask.
+            |_, _, _| {},
+            |_| {},
+            |mut api| api.handle_shard_answers(&answers),
         );
     }
 

@@ -2,6 +2,7 @@
 //! possible. Otherwise it waits with the later ones, in order, and the connection's further input
 //! waits behind them.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -408,7 +409,8 @@ impl<H: Handler, S> Context<'_, H, S> {
     }
 
     /// [Closes](Self::close) the connection with a reason, of which at most 123 bytes are sent.
-    pub fn close_with(&mut self, code: CloseCode, reason: &'static str) {
+    pub fn close_with(&mut self, code: CloseCode, reason: impl Into<Cow<'static, str>>) {
+        let reason = reason.into();
         self.enter(|engine, at| engine.close_behind(at, code, reason, CloseCause::Handler));
     }
 

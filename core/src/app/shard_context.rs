@@ -8,6 +8,7 @@ use crate::app::{Context, Handler};
 use crate::channels::question::ShardRequest;
 use crate::engine::Engine;
 use crate::id::{ConnId, ShardId};
+use crate::inspect::ConnectionInfo;
 use crate::time::Timestamp;
 
 /// The shard of a [question](Handler::on_shard_request).
@@ -78,6 +79,12 @@ impl<'a, H: Handler> ShardContext<'a, H> {
         }
         self.engine.update_reading(at);
         Some(result)
+    }
+
+    /// Returns what is known of an open connection of this shard.
+    pub fn connection_info(&self, id: ConnId) -> Option<ConnectionInfo> {
+        let at = self.engine.find_open(id)?;
+        Some(self.engine.explain(self.engine.now, at))
     }
 
     /// Returns the channels that this shard owns and that have members, and how many these are on

@@ -1,6 +1,7 @@
 //! Operations of a connection, executed in order. One that has to wait holds up those behind it and
 //! the input of the connection.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::mem;
@@ -124,7 +125,7 @@ impl<A: AppTypes> Engine<A> {
         &mut self,
         at: u32,
         code: CloseCode,
-        reason: &'static str,
+        reason: Cow<'static, str>,
         cause: CloseCause,
     ) {
         let close = PendingOp::Close {

@@ -1,6 +1,7 @@
 //! Deferred input of a connection: bytes of an incomplete frame, operations that wait, and what
 //! they wait for. Most connections have none most of the time.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -190,7 +191,7 @@ pub(crate) enum PendingOp<A: AppTypes> {
     Respond(Box<HttpResponse>),
     Close {
         code: CloseCode,
-        reason: &'static str,
+        reason: Cow<'static, str>,
         cause: CloseCause,
     },
     /// The handler is to be told.

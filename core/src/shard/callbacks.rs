@@ -208,7 +208,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         self.engine.emit(Event::Panicked(id));
         if self.goes_on_after_panic() {
             let engine = &mut self.engine;
-            engine.close_behind(at, CloseCode::INTERNAL_ERROR, "", CloseCause::Panic);
+            engine.close_behind(at, CloseCode::INTERNAL_ERROR, "".into(), CloseCause::Panic);
             engine.fail_held(at);
         }
     }

@@ -6,10 +6,11 @@ use core::mem;
 
 use bytes::Bytes;
 use stentor_core::channels::{ChannelAnswer, Position};
-use stentor_core::{Context, DeliveryReport, Handler, HttpRequest, HttpResponse};
+use stentor_core::{Context, DeliveryReport, Handler, HttpRequest, HttpResponse, ShardId};
 
 use super::answer::{Answer, AnswerForm};
 use super::body::{self, QueuedCommand};
+use super::clients::Asking;
 use super::method::ApiMethod;
 use super::params::ApiCommand;
 use super::publish::{Broadcasting, Publishing};
@@ -26,6 +27,8 @@ pub(crate) struct ApiCall {
     queued: VecDeque<QueuedCommand>,
     pub(super) running: Running,
     pub(super) answer: Answer,
+    /// The most clients that the answer is to describe.
+    pub(super) limit: usize,
 }
 
 /// The command that waits for its result.
@@ -36,6 +39,8 @@ pub(super) enum Running {
     Broadcast(alloc::boxed::Box<Broadcasting>),
     /// A question to a channel.
     Query(ApiMethod),
+    /// A question to all shards.
+    Ask(Asking),
 }
 
 impl ApiCall {
@@ -44,6 +49,7 @@ impl ApiCall {
             queued: VecDeque::new(),
             running: Running::Nothing,
             answer: Answer::new(AnswerForm::Single),
+            limit: 0,
         }
     }
 }
@@ -140,7 +146,16 @@ impl<H: Handler> ApiRun<'_, '_, H> {
             }
             ApiCommand::History(params) => self.history(params),
             ApiCommand::HistoryRemove(params) => self.remove_history(params),
-            ApiCommand::Channels(_) | ApiCommand::Info => Err(ErrorCode::NotAvailable),
+            ApiCommand::Channels(params) => self.channels(params),
+            ApiCommand::Info => self.info(),
+            ApiCommand::Subscribe(params) => self.subscribe(params),
+            ApiCommand::Unsubscribe(params) => self.unsubscribe(params),
+            ApiCommand::Disconnect(params) => self.disconnect(params),
+            ApiCommand::Refresh(params) => self.refresh(params),
+            ApiCommand::Connections(params) => self.connections(params),
+            ApiCommand::Explain(params) => self.explain(params),
+            ApiCommand::Ban(params) => self.ban(params),
+            ApiCommand::Unban(params) => self.unban(params),
             // There are no procedures.
             ApiCommand::Rpc => Err(ErrorCode::MethodNotFound),
         };
@@ -191,6 +206,12 @@ impl<H: Handler> ApiRun<'_, '_, H> {
         if let Running::Query(method) = self.call.running {
             self.channel_answered(method, answer);
         }
+        self.advance();
+    }
+
+    /// Takes the answers of all shards.
+    pub(crate) fn handle_shard_answers(&mut self, answers: &[(ShardId, Bytes)]) {
+        self.shards_answered(answers);
         self.advance();
     }
 }

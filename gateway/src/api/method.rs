@@ -42,6 +42,22 @@ methods! {
     Info = "info";
     /// Calls a remote procedure.
     Rpc = "rpc";
+    /// Subscribes clients.
+    Subscribe = "subscribe";
+    /// Ends subscriptions of clients.
+    Unsubscribe = "unsubscribe";
+    /// Closes connections.
+    Disconnect = "disconnect";
+    /// Lets connections expire at another time.
+    Refresh = "refresh";
+    /// Stentor: the clients of a user, a channel or an address.
+    Connections = "connections";
+    /// Stentor: what waits for a client, what was dropped, what it waits for.
+    Explain = "explain";
+    /// Stentor: lets a user or an address not connect for a while.
+    Ban = "ban";
+    /// Stentor: lets it connect again.
+    Unban = "unban";
 }
 
 impl ApiMethod {

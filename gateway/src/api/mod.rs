@@ -9,13 +9,17 @@
 //! | `answer` | results and errors as JSON, and the response |
 //! | `call` | a request from its commands to its response |
 //! | `publish` | publications to one channel or many |
-//! | `query` | presence, history, channels, nodes |
+//! | `query` | presence and history |
+//! | `nodes` | channels and nodes |
+//! | `clients` | what is asked about clients and done to them |
 
 mod answer;
 mod body;
 mod call;
+mod clients;
 mod keys;
 mod method;
+mod nodes;
 mod params;
 mod publish;
 mod query;

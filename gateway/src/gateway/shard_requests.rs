@@ -8,8 +8,9 @@ use core::num::NonZeroU64;
 
 use bytes::Bytes;
 use serde_json::json;
+use stentor_core::ConnId;
+use stentor_core::app::ShardContext;
 use stentor_core::inspect::ConnectionInfo;
-use stentor_core::{ConnId, ShardContext};
 
 use super::{Gateway, Protocol};
 use crate::glob::Glob;

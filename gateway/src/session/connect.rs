@@ -29,7 +29,7 @@ use crate::token::{ConnectionClaims, Overrides, Rejection, TokenUse};
 const UNUSABLE_CLOSE_DELAY: Duration = Duration::from_secs(5);
 
 /// What clients are told as the version of the server.
-const VERSION: &str = concat!("Stentor ", env!("CARGO_PKG_VERSION"));
+pub(crate) const VERSION: &str = concat!("Stentor ", env!("CARGO_PKG_VERSION"));
 
 /// A subscription that the server makes for a client.
 #[derive(Default)]
@@ -118,10 +118,16 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         request: &ConnectRequest<'_>,
         claims: Option<&ConnectionClaims<'_>>,
     ) -> CommandOutcome {
+        let now = self.unix_now();
+        if self.shared.bans.has_user(&self.session.user, now) {
+            return Err(disconnect(DisconnectCode::PermissionDenied));
+        }
         let subscriptions = self.server_side(request, claims)?;
         if subscriptions.len() > self.settings.client.channel_limit {
             return Err(disconnect(DisconnectCode::ChannelLimit));
         }
+        let (user, client) = (&self.session.user, self.session.client);
+        self.shared.users.insert(user, client, self.ctx.id());
         self.session.phase = SessionPhase::Connecting(Box::new(Connecting {
             command: id,
             waiting: subscriptions.len(),
@@ -203,6 +209,8 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             if connecting.waiting == 0 {
                 self.establish();
             }
+        } else {
+            self.push_subscribe(&pending, &answer);
         }
     }
 

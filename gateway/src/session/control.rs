@@ -155,7 +155,6 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         self.session.phase = SessionPhase::Closing;
         self.ctx.cancel_timer();
         let code = CloseCode::new(code).unwrap_or(CloseCode::INTERNAL_ERROR);
-        self.ctx
-            .close_with(code, Cow::Owned(String::from(reason)));
+        self.ctx.close_with(code, Cow::Owned(String::from(reason)));
     }
 }

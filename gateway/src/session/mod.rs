@@ -8,11 +8,13 @@
 //! | `publish` | publications, and the options of a channel |
 //! | `query` | presence, history, remote procedures |
 //! | `refresh` | new tokens |
+//! | `control` | what a backend does to a client |
 //! | `timers` | pings, expiry, clients that do not connect |
 //! | `replies` | what is sent to the client |
 //! | `subscriptions`, `pings`, `error_budget` | state with rules of its own |
 
 mod connect;
+mod control;
 mod error_budget;
 mod pings;
 mod publish;
@@ -24,6 +26,8 @@ mod subscribe;
 mod subscriptions;
 mod timers;
 
+pub(crate) use connect::VERSION;
+pub(crate) use control::SubscriptionOrder;
 pub(crate) use publish::{send_options, send_options_with};
 pub(crate) use replies::close_code;
 pub(crate) use rules::{retention_of, since};
@@ -39,12 +43,14 @@ use stentor_core::{Context, Handler, Timestamp};
 use self::error_budget::ErrorBudget;
 use self::pings::Pings;
 use self::subscriptions::{PendingReply, Subscriptions};
+use crate::bans::Bans;
 use crate::client_id::ClientIds;
 use crate::client_protocol::{ClientCodec, Command, CommandRequest, DisconnectCode, ErrorCode};
 use crate::namespaces::ChannelClient;
 use crate::settings::{Access, GatewaySettings};
 use crate::stats::GatewayStats;
 use crate::token::Rejection;
+use crate::users::Users;
 
 /// What is kept for a client.
 #[derive(Debug)]
@@ -127,6 +133,9 @@ impl Session {
 pub(crate) struct Shared {
     pub(crate) ids: ClientIds,
     pub(crate) stats: GatewayStats,
+    /// The connected clients.
+    pub(crate) users: Users,
+    pub(crate) bans: Bans,
     /// Replies that are not sent yet.
     out: Vec<u8>,
     /// The token that is verified.
@@ -139,6 +148,8 @@ impl Shared {
         Self {
             ids,
             stats: GatewayStats::default(),
+            users: Users::default(),
+            bans: Bans::default(),
             out: Vec::new(),
             token: Vec::new(),
             annotation: Vec::new(),
@@ -182,6 +193,21 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             is_excused: false,
         };
         self.set_timer();
+    }
+
+    /// Ends the session: its connection is no more.
+    pub(crate) fn end(&mut self) {
+        self.shared
+            .users
+            .remove(&self.session.user, self.session.client);
+    }
+
+    /// Returns the name of the codec.
+    pub(crate) const fn protocol_name(&self) -> &'static str {
+        match self.session.codec {
+            ClientCodec::Json => "json",
+            ClientCodec::Protobuf => "protobuf",
+        }
     }
 
     /// Carries out the commands of a message.

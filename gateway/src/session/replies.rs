@@ -40,8 +40,12 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     /// Adds a push that the subscription to a channel has ended.
     pub(super) fn push_unsubscribe(&mut self, channel: &str, code: UnsubscribeCode) {
         self.shared.stats.add_unsubscribe(code);
-        let push = Push::new(channel, PushEvent::Unsubscribe(code.into()));
-        let added = self.add(&Reply::Push(push));
+        self.push(channel, PushEvent::Unsubscribe(code.into()));
+    }
+
+    /// Adds a push about a channel, or about the connection.
+    pub(super) fn push(&mut self, channel: &str, event: PushEvent<'_>) {
+        let added = self.add(&Reply::Push(Push::new(channel, event)));
         self.close_if_invalid(added);
     }
 

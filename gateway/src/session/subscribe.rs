@@ -16,7 +16,7 @@ use super::replies::close_code;
 use super::rules::{SubscriptionWishes, retention_of};
 use super::subscriptions::{ClientSubscription, PendingReply};
 use super::timers::expiry_info;
-use super::{CommandOutcome, SessionCall, disconnect, error};
+use super::{CommandOutcome, SessionCall, SessionPhase, disconnect, error};
 use crate::annotation;
 use crate::client_protocol::{
     ChannelRequest, ClientInfo, CommandResult, DisconnectCode, ErrorCode, Publication,
@@ -304,6 +304,10 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         let Some((pending, _)) = self.session.subscriptions.answer(channel, false) else {
             return;
         };
+        if pending.command == 0 && matches!(self.session.phase, SessionPhase::Established) {
+            // A backend has asked for it, which is not told.
+            return;
+        }
         if pending.command == 0 {
             // The client connects again, and has better luck or another server.
             return self.disconnect(DisconnectCode::InternalError);

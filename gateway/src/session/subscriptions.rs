@@ -57,6 +57,12 @@ impl Subscriptions {
         self.0.len()
     }
 
+    /// Returns the channels that the client has not left.
+    pub(super) fn channels(&self) -> impl Iterator<Item = &str> {
+        let there = self.0.iter().filter(|one| !one.is_leaving);
+        there.map(|one| &*one.channel)
+    }
+
     /// Adds a subscription to a channel that has none, or only some that the client has left.
     pub(super) fn insert(&mut self, subscription: ClientSubscription) {
         let end = self.end(&subscription.channel);

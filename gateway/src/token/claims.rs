@@ -131,9 +131,10 @@ struct SubClaims<'a> {
     overrides: Option<OverrideClaims>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// [`Overrides`] as JSON has them.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Deserialize)]
 #[serde(default)]
-struct OverrideClaims {
+pub(crate) struct OverrideClaims {
     #[serde(deserialize_with = "field::object")]
     presence: Option<OverrideClaim>,
     #[serde(deserialize_with = "field::object")]
@@ -146,7 +147,7 @@ struct OverrideClaims {
     force_positioning: Option<OverrideClaim>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
 struct OverrideClaim {
     #[serde(default)]
     value: bool,

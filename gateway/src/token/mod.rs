@@ -40,6 +40,7 @@ mod verifier;
 
 pub use algorithm::{Algorithm, SignatureCheck, SigningKey, TokenHeader, VerificationKey};
 pub use builder::{SignError, TokenBuilder};
+pub(crate) use claims::OverrideClaims;
 pub use claims::{ConnectionClaims, Overrides, ServerSubscription, SubscriptionClaims};
 pub use error::{Rejection, TokenError, TokenUse};
 pub use hmac_key::HmacKey;

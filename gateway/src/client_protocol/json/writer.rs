@@ -129,6 +129,12 @@ impl<'o> ObjectWriter<'o> {
         write_text(self.out, text);
     }
 
+    /// Writes a member whose value is JSON.
+    pub(crate) fn raw_entry(&mut self, name: &str, json: &str) {
+        self.entry_name(name);
+        self.out.extend_from_slice(json.as_bytes());
+    }
+
     fn entry_name(&mut self, name: &str) {
         self.separate();
         write_text(self.out, name);

@@ -2,6 +2,8 @@
 //! code, in JSON and Protobuf, and the seed protocol on the same channels.
 
 mod access;
+mod api;
+mod api_clients;
 mod channels;
 mod connect;
 mod expiry;
@@ -16,7 +18,9 @@ use std::sync::Arc;
 use data_encoding::BASE64URL_NOPAD;
 use stentor_gateway::namespaces::{ChannelOptions, ChannelSettings};
 use stentor_gateway::token::{Algorithm, HmacKey, SigningKey, Verifier};
-use stentor_gateway::{Access, ApiSettings, ClientSettings, GatewaySettings, SeedProtocol};
+use stentor_gateway::{
+    Access, ApiKeys, ApiSettings, ClientSettings, GatewaySettings, SeedProtocol,
+};
 
 /// The wall clock when a server starts, in seconds.
 const NOW: u64 = 1_800_000_000;
@@ -29,7 +33,10 @@ fn settings(channel: ChannelSettings) -> GatewaySettings {
         subscription_tokens: None,
         namespaces: Arc::new(channel.build().expect("valid settings")),
         client: ClientSettings::default(),
-        api: ApiSettings::default(),
+        api: ApiSettings {
+            keys: ApiKeys::new(String::from("key").into(), String::from("before").into()),
+            transport_errors: false,
+        },
         seed_protocol: SeedProtocol {
             enabled: true,
             ..SeedProtocol::default()

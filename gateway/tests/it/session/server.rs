@@ -68,12 +68,31 @@ impl Server {
 
     /// Sends a request with these field lines, and returns its connection.
     pub(super) fn request(&mut self, target: &str, fields: &[&str]) -> ConnId {
+        self.request_with(&format!("GET {target}"), fields, "")
+    }
+
+    /// Sends a request with a key of the API, and returns its connection.
+    pub(super) fn post(&mut self, target: &str, body: &str) -> ConnId {
+        let length = format!("Content-Length: {}", body.len());
+        let fields = ["Host: localhost", "X-API-Key: key", &length];
+        self.request_with(&format!("POST {target}"), &fields, body)
+    }
+
+    /// Calls a method of the API, and returns the answer.
+    pub(super) fn api(&mut self, method: &str, params: &str) -> Value {
+        let id = self.post(&format!("/api/{method}"), params);
+        assert_eq!(self.status(id), 200, "{}", self.body(id));
+        serde_json::from_str(self.body(id)).expect("JSON")
+    }
+
+    /// Sends a request with method and target, field lines, and content.
+    pub(super) fn request_with(&mut self, line: &str, fields: &[&str], body: &str) -> ConnId {
         let peer = SocketAddr::from(([127, 0, 0, 1], 49_152));
         let (now, place) = (self.now, self.clients.len() % self.shards.len());
         let id = self.shards[place].accept_from(now, Admission::Normal, peer);
         self.clients.insert(id, Client::default());
-        let line = format!("GET {target} HTTP/1.1");
-        let head = [&[&*line], fields, &["", ""]].concat();
+        let line = format!("{line} HTTP/1.1");
+        let head = [&[&*line], fields, &["", body]].concat();
         let mut request = head.join("\r\n").into_bytes();
         self.shard(id).handle_input(now, id, &mut request);
         self.turn();
@@ -142,7 +161,7 @@ impl Server {
         self.clients[&id].head.as_deref().expect("a response")
     }
 
-    /// Returns the content of the response to a request that was refused.
+    /// Returns the content of the response to a request.
     pub(super) fn body(&self, id: ConnId) -> &str {
         str::from_utf8(&self.clients[&id].bytes).expect("text")
     }

@@ -1,0 +1,533 @@
+//! The server API: keys, publications, presence, history, batches, and what is no call.
+
+use serde_json::{Value, json};
+use stentor_core::ConnId;
+use stentor_gateway::namespaces::{ChannelOptions, ChannelSettings, Conflation};
+use stentor_gateway::{ApiMethod, GatewaySettings};
+
+use super::server::Server;
+use super::{insecure, settings, with_history};
+
+/// A server without a key for the API.
+fn server_without_key() -> Server {
+    Server::new(GatewaySettings {
+        api: stentor_gateway::ApiSettings::default(),
+        ..insecure(ChannelOptions::default())
+    })
+}
+
+/// A server whose channels have presence and, in the namespace `hi`, a history.
+fn server() -> Server {
+    let presence = |options| ChannelOptions {
+        presence: true,
+        ..options
+    };
+    let mut settings = settings(ChannelSettings {
+        without_namespace: presence(ChannelOptions::default()),
+        namespaces: [
+            ("hi".into(), presence(with_history(10))),
+            ("none".into(), ChannelOptions::default()),
+            (
+                "object".into(),
+                ChannelOptions {
+                    publication_data_format:
+                        stentor_gateway::namespaces::PublicationDataFormat::JsonObject,
+                    ..ChannelOptions::default()
+                },
+            ),
+        ]
+        .into(),
+        ..ChannelSettings::default()
+    });
+    settings.client.insecure = true;
+    Server::new(settings)
+}
+
+fn error(code: u16, message: &str) -> Value {
+    json!({ "error": { "code": code, "message": message } })
+}
+
+/// Returns a client that is subscribed to a channel.
+fn subscriber(server: &mut Server, channel: &str) -> (ConnId, String) {
+    let (id, client) = server.connected();
+    server.ask(
+        id,
+        &format!(r#"{{"id":2,"subscribe":{{"channel":"{channel}"}}}}"#),
+    );
+    (id, client)
+}
+
+#[test]
+fn a_call_needs_a_key() {
+    let mut server = server();
+    let call = |server: &mut Server, target: &str, fields: &[&str]| {
+        let fields = [&["Host: localhost", "Content-Length: 2"], fields].concat();
+        let id = server.request_with(&format!("POST {target}"), &fields, "{}");
+        server.status(id)
+    };
+    for (target, field) in [
+        ("/api/info", "X-API-Key: key"),
+        ("/api/info", "x-api-key: before"),
+        ("/api/info", "Authorization: apikey key"),
+        ("/api/info?api_key=key", "X: y"),
+        ("/api/info?a=b&api_key=%6bey", "X: y"),
+    ] {
+        assert_eq!(call(&mut server, target, &[field]), 200, "{target} {field}");
+    }
+    for (target, field) in [
+        ("/api/info", "X: y"),
+        ("/api/info", "X-API-Key: wrong"),
+        ("/api/info", "X-API-Key:"),
+        ("/api/info", "Authorization: Bearer key"),
+        ("/api/info", "Authorization: key"),
+        ("/api/info?api_key=", "X: y"),
+        ("/api/info?api_key=keys", "X: y"),
+        ("/api/info?api_key=key", "X-API-Key: wrong"),
+        ("/api/unknown", "X: y"),
+        ("/api", "X: y"),
+    ] {
+        assert_eq!(call(&mut server, target, &[field]), 401, "{target} {field}");
+    }
+    assert_eq!(server.stats().api.unauthorized, 10);
+    let mut server = server_without_key();
+    let id = server.post("/api/info", "{}");
+    assert_eq!(server.status(id), 401);
+    assert!(server.body(id).contains("http_api.key"));
+    let id = server.request_with(
+        "POST /api/info",
+        &["Host: a", "X-API-Key:", "Content-Length: 0"],
+        "",
+    );
+    assert_eq!(server.status(id), 401);
+}
+
+#[test]
+fn what_is_no_call_is_refused() {
+    let mut server = server();
+    let id = server.request("/api/info", &["Host: localhost", "X-API-Key: key"]);
+    assert_eq!(server.status(id), 405);
+    assert!(server.head(id).contains("Allow: POST"));
+    let id = server.post("/api/nothing", "{}");
+    assert_eq!(server.status(id), 404);
+    let id = server.post("/apis", "{}");
+    assert_eq!(server.status(id), 404);
+    for (method, body) in [
+        ("publish", ""),
+        ("publish", "null"),
+        ("publish", "[]"),
+        ("publish", "{} {}"),
+        ("publish", r#"{"channel":5}"#),
+        ("publish", r#"{"channel":"a","data":}"#),
+        ("publish", "{\"channel\":\"\u{7f}\", \"data\": tru}"),
+        ("history", r#"{"channel":"a","limit":"5"}"#),
+        ("batch", r#"{"commands":[{"publish":5}]}"#),
+        ("", ""),
+    ] {
+        let id = server.post(&format!("/api/{method}"), body);
+        assert_eq!(server.status(id), 400, "{method} {body}");
+    }
+    assert_eq!(server.stats().api.undecodable, 10);
+    let long = format!(r#"{{"channel":"a","data":"{}"}}"#, "x".repeat(64 << 10));
+    let id = server.post("/api/publish", &long);
+    assert_eq!(server.status(id), 413);
+}
+
+#[test]
+fn a_publication_reaches_subscribers_and_has_a_position() {
+    let mut server = server();
+    let (id, _) = subscriber(&mut server, "hi:a");
+    let (other, _) = subscriber(&mut server, "b");
+    let params = "{\"channel\":\"hi:a\",\"data\":{\"x\" :\n 1.50},\"tags\":{\"a\":\"b\"}}";
+    let answer = server.api("publish", params);
+    assert_eq!(answer["result"]["offset"], 1);
+    let epoch = answer["result"]["epoch"]
+        .as_str()
+        .expect("an epoch")
+        .to_owned();
+    assert_eq!(epoch.len(), 8);
+    // The payload is passed on as it is, but for line breaks.
+    let texts = server.texts(id);
+    let expected = format!(
+        r#"{{"push":{{"channel":"hi:a","pub":{{"data":{{"x" : 1.50}},"offset":1,"tags":{{"a":"b"}},"epoch":"{epoch}"}}}}}}"#
+    );
+    assert_eq!(texts, [expected]);
+    assert_eq!(
+        server.api("publish", r#"{"channel":"b","data":null}"#),
+        json!({ "result": {} })
+    );
+    assert_eq!(
+        server.values(other)[0]["push"]["pub"],
+        json!({ "data": null })
+    );
+    // One that skips the history has no offset, and the next one has the next.
+    let params = r#"{"channel":"hi:a","data":2,"skip_history":true}"#;
+    assert_eq!(server.api("publish", params), json!({ "result": {} }));
+    assert_eq!(server.values(id)[0]["push"]["pub"], json!({ "data": 2 }));
+    let answer = server.api("publish", r#"{"channel":"hi:a","data":3}"#);
+    assert_eq!(answer["result"], json!({ "offset": 2, "epoch": epoch }));
+}
+
+#[test]
+fn a_publication_that_may_not_be_is_an_error() {
+    let mut server = server();
+    let bad = error(107, "bad request");
+    let long = "x".repeat(256);
+    for params in [
+        r#"{"data":1}"#.into(),
+        r#"{"channel":"a"}"#.into(),
+        r#"{"channel":"a","b64data":"?"}"#.into(),
+        r#"{"channel":"ä","data":1}"#.into(),
+        format!(r#"{{"channel":"{long}","data":1}}"#),
+        r#"{"channel":"object:a","data":1}"#.into(),
+        r#"{"channel":"hi:a","data":1,"priority":3}"#.into(),
+        r#"{"channel":"hi:a","data":1,"ttl":3}"#.into(),
+        r#"{"channel":"hi:a","data":1,"key":"k"}"#.into(),
+        r#"{"channel":"a","data":1,"priority":256}"#.into(),
+        r#"{"channel":"a","data":1,"ttl":-1}"#.into(),
+        format!(r#"{{"channel":"a","data":1,"key":"{long}"}}"#),
+    ] {
+        assert_eq!(server.api("publish", &params), bad, "{params}");
+    }
+    assert_eq!(
+        server.api("publish", r#"{"channel":"no:a","data":1}"#),
+        error(102, "unknown channel")
+    );
+    let counted: u64 = server.stats().api.errors().map(|(_, count)| count).sum();
+    assert_eq!(counted, 13);
+}
+
+#[test]
+fn errors_are_statuses_where_that_is_asked_for() {
+    let mut server = server();
+    for (method, params, status, code) in [
+        ("publish", r#"{"channel":"no:a","data":1}"#, 404, 102),
+        ("rpc", "{}", 404, 104),
+        ("publish", r#"{"channel":"a"}"#, 400, 107),
+        ("presence", r#"{"channel":"none:a"}"#, 400, 108),
+        (
+            "history",
+            r#"{"channel":"hi:a","since":{"offset":1,"epoch":"abcdefgh"}}"#,
+            416,
+            112,
+        ),
+    ] {
+        let length = format!("Content-Length: {}", params.len());
+        let fields = [
+            "Host: localhost",
+            "X-API-Key: key",
+            "X-Centrifugo-Error-Mode: transport",
+            &length,
+        ];
+        let id = server.request_with(&format!("POST /api/{method}"), &fields, params);
+        let body: Value = serde_json::from_str(server.body(id)).expect("JSON");
+        assert_eq!((server.status(id), &body["code"]), (status, &json!(code)));
+        assert!(body["message"].is_string() && body.get("error").is_none());
+    }
+}
+
+#[test]
+fn a_broadcast_has_a_response_for_each_channel() {
+    let mut server = server();
+    let (id, _) = subscriber(&mut server, "a");
+    let answer = server.api(
+        "broadcast",
+        r#"{"channels":["hi:a","a","no:a","","hi:a"],"data":{"x":1}}"#,
+    );
+    let responses = &answer["result"]["responses"];
+    assert_eq!(responses[0]["result"]["offset"], 1);
+    assert_eq!(responses[1], json!({ "result": {} }));
+    assert_eq!(responses[2], error(102, "unknown channel"));
+    assert_eq!(responses[3], error(107, "bad request"));
+    assert_eq!(responses[4]["result"]["offset"], 2);
+    assert_eq!(
+        server.values(id)[0]["push"]["pub"]["data"],
+        json!({ "x": 1 })
+    );
+    for params in [r#"{"channels":[],"data":1}"#, r#"{"channels":["a"]}"#] {
+        assert_eq!(server.api("broadcast", params), error(107, "bad request"));
+    }
+    // More than are on their way at one time.
+    let names: Vec<_> = (0..1_000)
+        .map(|number| format!("hi:{}", number % 300))
+        .collect();
+    let answer = server.api(
+        "broadcast",
+        &json!({ "channels": names, "data": 1, "delivery": true }).to_string(),
+    );
+    let responses = answer["result"]["responses"].as_array().expect("a list");
+    assert_eq!(responses.len(), 1_000);
+    for (number, response) in responses.iter().enumerate() {
+        assert_eq!(response["result"]["offset"], number as u64 / 300 + 1);
+        assert_eq!(response["result"]["delivery"]["members"], 0);
+    }
+}
+
+#[test]
+fn presence_is_that_of_the_channel() {
+    let mut server = server();
+    assert_eq!(
+        server.api("presence", r#"{"channel":"a"}"#),
+        json!({ "result": { "presence": {} } })
+    );
+    assert_eq!(
+        server.api("presence_stats", r#"{"channel":"a"}"#),
+        json!({ "result": { "num_clients": 0, "num_users": 0 } })
+    );
+    let (_, one) = subscriber(&mut server, "a");
+    let (_, two) = subscriber(&mut server, "a");
+    let presence = server.api("presence", r#"{"channel":"a"}"#);
+    for client in [one, two] {
+        assert_eq!(
+            presence["result"]["presence"][&client],
+            json!({ "user": "", "client": client })
+        );
+    }
+    assert_eq!(
+        server.api("presence_stats", r#"{"channel":"a"}"#),
+        json!({ "result": { "num_clients": 2, "num_users": 1 } })
+    );
+    for method in ["presence", "presence_stats"] {
+        assert_eq!(
+            server.api(method, r#"{"channel":"none:a"}"#),
+            error(108, "not available")
+        );
+    }
+}
+
+#[test]
+fn history_is_read_by_pages_and_removed() {
+    let mut server = server();
+    let history = |server: &mut Server, params: &str| {
+        server.api("history", &format!(r#"{{"channel":"hi:a",{params}}}"#))
+    };
+    let empty = history(&mut server, r#""limit":5"#);
+    assert_eq!(empty["result"]["publications"], json!([]));
+    assert_eq!(empty["result"]["offset"], 0);
+    for number in 1..=3 {
+        server.api(
+            "publish",
+            &format!(r#"{{"channel":"hi:a","data":{number}}}"#),
+        );
+    }
+    server.api("publish", r#"{"channel":"hi:a","b64data":"/w=="}"#);
+    let all = history(&mut server, r#""limit":-1"#);
+    let epoch = all["result"]["epoch"]
+        .as_str()
+        .expect("an epoch")
+        .to_owned();
+    assert_eq!(all["result"]["offset"], 4);
+    assert_eq!(
+        all["result"]["publications"],
+        json!([
+            { "data": 1, "offset": 1 },
+            { "data": 2, "offset": 2 },
+            { "data": 3, "offset": 3 },
+            { "b64data": "/w==", "offset": 4 },
+        ])
+    );
+    let position = history(&mut server, r#""limit":0"#);
+    assert_eq!(
+        position["result"],
+        json!({ "publications": [], "epoch": epoch, "offset": 4 })
+    );
+    let page = history(
+        &mut server,
+        &format!(r#""limit":1,"since":{{"offset":3,"epoch":"{epoch}"}},"reverse":true"#),
+    );
+    assert_eq!(
+        page["result"]["publications"],
+        json!([{ "data": 2, "offset": 2 }])
+    );
+    assert_eq!(
+        history(&mut server, r#""reverse":true,"since":{"offset":0}"#),
+        error(107, "bad request")
+    );
+    assert_eq!(
+        history(&mut server, r#""since":{"offset":1,"epoch":"abcdefgh"}"#),
+        error(112, "unrecoverable position")
+    );
+    let remove = r#"{"channel":"hi:a"}"#;
+    assert_eq!(
+        server.api("history_remove", remove),
+        json!({ "result": {} })
+    );
+    let removed = history(&mut server, r#""limit":-1"#);
+    assert_eq!(
+        removed["result"],
+        json!({ "publications": [], "epoch": epoch, "offset": 4 })
+    );
+    // A channel without a stream gets none by that.
+    let other = r#"{"channel":"hi:other"}"#;
+    assert_eq!(server.api("history_remove", other), json!({ "result": {} }));
+    for method in ["history", "history_remove"] {
+        assert_eq!(
+            server.api(method, r#"{"channel":"a"}"#),
+            error(108, "not available")
+        );
+    }
+}
+
+#[test]
+fn a_batch_is_carried_out_in_order() {
+    let mut server = server();
+    let answer = server.api(
+        "batch",
+        r#"{"commands":[
+            {"publish":{"channel":"hi:a","data":1}},
+            {"history":{"channel":"hi:a","limit":1}},
+            {"presence":{"channel":"none:a"}},
+            {"nothing":{}},
+            {"broadcast":{"channels":["a","b"],"data":1}},
+            {"channels":{}},
+            {"history_remove":{"channel":"hi:a"}},
+            {"history":{"channel":"hi:a","limit":1}},
+            {"unsubscribe":{"user":"42","channel":"a"}}
+        ],"parallel":true}"#,
+    );
+    let replies = answer["replies"].as_array().expect("a list");
+    assert_eq!(replies.len(), 9);
+    assert_eq!(replies[0]["publish"]["offset"], 1);
+    assert_eq!(replies[1]["history"]["publications"][0]["data"], 1);
+    assert_eq!(replies[2], error(108, "not available"));
+    assert_eq!(replies[3], error(104, "method not found"));
+    assert_eq!(
+        replies[4],
+        json!({ "broadcast": { "responses": [{ "result": {} }, { "result": {} }] } })
+    );
+    assert_eq!(replies[5], json!({ "channels": { "channels": {} } }));
+    assert_eq!(replies[6], json!({ "history_remove": {} }));
+    assert_eq!(replies[7]["history"]["publications"], json!([]));
+    assert_eq!(replies[8], json!({ "unsubscribe": {} }));
+    assert_eq!(server.api("batch", "{}"), json!({ "replies": [] }));
+    // Nothing of a body that is wrong is carried out.
+    let id = server.post(
+        "/api/batch",
+        r#"{"commands":[{"publish":{"channel":"hi:b","data":1}},{"publish":{"channel":1}}]}"#,
+    );
+    assert_eq!(server.status(id), 400);
+    let history = server.api("history", r#"{"channel":"hi:b","limit":1}"#);
+    assert_eq!(history["result"]["offset"], 0);
+}
+
+#[test]
+fn the_old_form_answers_a_line_for_each_command() {
+    let mut server = server();
+    let body = concat!(
+        r#"{"method":"publish","params":{"channel":"hi:a","data":1}}"#,
+        "\n",
+        r#"{"method":"nothing"}"#,
+        "\n",
+        r#"{"method":"presence_stats","params":{"channel":"a"}}"#,
+    );
+    let id = server.post("/api", body);
+    let lines: Vec<Value> = server
+        .body(id)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an object a line"))
+        .collect();
+    assert_eq!(lines[0]["result"]["offset"], 1);
+    assert_eq!(lines[1], error(104, "method not found"));
+    assert_eq!(lines[2]["result"]["num_clients"], 0);
+    assert_eq!(lines.len(), 3);
+}
+
+#[test]
+fn delivery_tells_what_happened_at_the_queues() {
+    let mut server = server();
+    for _ in 0..4 {
+        subscriber(&mut server, "a");
+    }
+    let answer = server.api("publish", r#"{"channel":"a","data":1,"delivery":true}"#);
+    assert_eq!(
+        answer["result"]["delivery"],
+        json!({
+            "members": 4,
+            "queued": 4,
+            "dropped": { "refused": 0, "evicted": 0, "conflated": 0, "expired": 0 },
+        })
+    );
+}
+
+#[test]
+fn a_waiting_publication_is_replaced_by_one_with_its_key() {
+    let mut server = Server::new(insecure(ChannelOptions {
+        overflow: Some(stentor_core::OverflowPolicy::DropOldest),
+        conflate: Conflation::Off,
+        ..ChannelOptions::default()
+    }));
+    let (id, _) = subscriber(&mut server, "a");
+    server.texts(id);
+    server.set_stuck(id, true);
+    for (data, options) in [
+        (1, r#""key":"k""#),
+        (2, r#""key":"other""#),
+        (3, r#""key":"k""#),
+        (4, r#""priority":0"#),
+        (5, r#""ttl":0.5"#),
+        (6, r#""key":"k""#),
+    ] {
+        server.api(
+            "publish",
+            &format!(r#"{{"channel":"a","data":{data},{options}}}"#),
+        );
+    }
+    server.advance(std::time::Duration::from_secs(1));
+    server.set_stuck(id, false);
+    let data: Vec<_> = server
+        .values(id)
+        .iter()
+        .map(|value| value["push"]["pub"]["data"].clone())
+        .collect();
+    assert!(!data.contains(&json!(5)), "{data:?}");
+    assert!(
+        data.contains(&json!(6)) && !data.contains(&json!(3)),
+        "{data:?}"
+    );
+}
+
+#[test]
+fn channels_and_nodes_are_told() {
+    let mut server = server();
+    for channel in ["chat:a", "a", "a", "b"] {
+        let channel = channel.replace("chat", "none");
+        subscriber(&mut server, &channel);
+    }
+    let channels = |server: &mut Server, params: &str| server.api("channels", params);
+    assert_eq!(
+        channels(&mut server, "{}"),
+        json!({ "result": { "channels": {
+            "a": { "num_clients": 2 }, "b": { "num_clients": 1 }, "none:a": { "num_clients": 1 },
+        } } })
+    );
+    assert_eq!(
+        channels(&mut server, r#"{"pattern":"none:*"}"#),
+        json!({ "result": { "channels": { "none:a": { "num_clients": 1 } } } })
+    );
+    assert_eq!(
+        channels(&mut server, r#"{"pattern":"["}"#),
+        error(107, "bad request")
+    );
+    let answer = server.api("info", "");
+    let node = &answer["result"]["nodes"][0];
+    assert_eq!(node["num_clients"], 4);
+    assert_eq!(node["num_users"], 1);
+    assert_eq!(node["num_channels"], 3);
+    assert_eq!(node["num_subs"], 4);
+    assert_eq!(node["uptime"], 0);
+    let uid = node["uid"].clone();
+    server.advance(std::time::Duration::from_secs(7));
+    let answer = server.api("info", "{}");
+    assert_eq!(answer["result"]["nodes"][0]["uptime"], 7);
+    assert_eq!(answer["result"]["nodes"][0]["uid"], uid);
+}
+
+#[test]
+fn every_method_takes_an_object() {
+    let mut server = server();
+    for &method in ApiMethod::ALL {
+        let answer = server.api(method.name(), "{}");
+        assert!(answer.get("result").is_some() || answer.get("error").is_some());
+        let id = server.post(&format!("/api/{}", method.name()), "[]");
+        assert_eq!(server.status(id), 400);
+    }
+}
