@@ -6,65 +6,15 @@ use core::mem;
 
 use bytes::Bytes;
 use stentor_core::channels::{ChannelAnswer, Position};
-use stentor_core::{Context, DeliveryReport, Handler, HttpRequest, HttpResponse, ShardId};
+use stentor_core::{DeliveryReport, Handler, HttpRequest, HttpResponse, ShardId};
 
 use super::answer::{Answer, AnswerForm};
 use super::body::{self, QueuedCommand};
-use super::clients::Asking;
 use super::method::ApiMethod;
 use super::params::ApiCommand;
-use super::publish::{Broadcasting, Publishing};
+use super::running::{ApiRun, Running};
 use super::{ApiTarget, target, text};
-use crate::client_protocol::json::writer::ObjectWriter;
-use crate::client_protocol::{ErrorCode, InvalidPayload};
-use crate::session::Shared;
-use crate::settings::GatewaySettings;
-
-/// What is kept of a request until it is answered.
-#[derive(Debug)]
-pub(crate) struct ApiCall {
-    /// Commands that have not begun.
-    queued: VecDeque<QueuedCommand>,
-    pub(super) running: Running,
-    pub(super) answer: Answer,
-    /// The most clients that the answer is to describe.
-    pub(super) limit: usize,
-}
-
-/// The command that waits for its result.
-#[derive(Debug)]
-pub(super) enum Running {
-    Nothing,
-    Publish(Publishing),
-    Broadcast(alloc::boxed::Box<Broadcasting>),
-    /// A question to a channel.
-    Query(ApiMethod),
-    /// A question to all shards.
-    Ask(Asking),
-}
-
-impl ApiCall {
-    pub(crate) fn new() -> Self {
-        Self {
-            queued: VecDeque::new(),
-            running: Running::Nothing,
-            answer: Answer::new(AnswerForm::Single),
-            limit: 0,
-        }
-    }
-}
-
-/// A callback for a request.
-#[derive(Debug)]
-pub(crate) struct ApiRun<'a, 'c, H: Handler> {
-    pub(crate) settings: &'a GatewaySettings,
-    pub(crate) shared: &'a mut Shared,
-    pub(crate) call: &'a mut ApiCall,
-    pub(crate) ctx: &'a mut Context<'c, H, ()>,
-}
-
-/// The result of a command that has one at once, or that one follows.
-pub(super) type Begun = Result<(), ErrorCode>;
+use crate::client_protocol::ErrorCode;
 
 impl<H: Handler> ApiRun<'_, '_, H> {
     /// Begins to carry out the commands of a request.
@@ -162,23 +112,6 @@ impl<H: Handler> ApiRun<'_, '_, H> {
         if let Err(code) = begun {
             self.fail(code);
         }
-    }
-
-    /// Ends the command that is running with a result.
-    pub(super) fn succeed(
-        &mut self,
-        method: ApiMethod,
-        fill: impl FnOnce(&mut ObjectWriter<'_>) -> Result<(), InvalidPayload>,
-    ) {
-        self.call.running = Running::Nothing;
-        self.call.answer.succeed(method, fill);
-    }
-
-    /// Ends the command that is running with an error.
-    pub(super) fn fail(&mut self, code: ErrorCode) {
-        self.call.running = Running::Nothing;
-        self.shared.stats.api.add_error(code);
-        self.call.answer.fail(code);
     }
 
     /// Takes the place of a publication in the order of its channel.

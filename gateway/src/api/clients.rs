@@ -10,13 +10,13 @@ use serde_json::value::RawValue;
 use stentor_core::app::ShardTarget;
 use stentor_core::{Handler, ShardId};
 
-use super::call::{ApiRun, Begun, Running};
 use super::method::ApiMethod;
 use super::params::{
     BanParams, ConnectionsParams, DisconnectParams, ExplainParams, RefreshParams, SubscribeParams,
     TargetParams, UnsubscribeParams,
 };
 use super::query::resolve;
+use super::running::{ApiRun, Asking, Begun, Running};
 use crate::client_protocol::{DisconnectCode, ErrorCode};
 use crate::questions::{self, Action, FoundClients, ShardQuestion, Target, override_list};
 use crate::token::Overrides;
@@ -25,14 +25,6 @@ use crate::token::Overrides;
 const DEFAULT_LIMIT: u64 = 1_000;
 /// The most clients that one answer describes.
 const MAX_LIMIT: u64 = 10_000;
-
-/// A question to all shards.
-#[derive(Debug)]
-pub(super) struct Asking {
-    pub(super) method: ApiMethod,
-    /// What is asked after it.
-    next: Option<ShardQuestion>,
-}
 
 /// Returns which clients are meant. Nobody is not everybody.
 fn target(params: &TargetParams<'_>) -> Result<Target, ErrorCode> {

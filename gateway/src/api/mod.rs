@@ -7,6 +7,7 @@
 //! | `params` | the parameters of each method |
 //! | `body` | commands of a request: one, a batch, or the old form with a line for each |
 //! | `answer` | results and errors as JSON, and the response |
+//! | `running` | what is kept of a request, and how a command ends |
 //! | `call` | a request from its commands to its response |
 //! | `publish` | publications to one channel or many |
 //! | `query` | presence and history |
@@ -23,10 +24,11 @@ mod nodes;
 mod params;
 mod publish;
 mod query;
+mod running;
 
-pub(crate) use call::{ApiCall, ApiRun};
 pub use keys::ApiKeys;
 pub use method::ApiMethod;
+pub(crate) use running::{ApiCall, ApiRun};
 
 use stentor_core::{HttpRequest, HttpResponse};
 

@@ -8,9 +8,9 @@ use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 use stentor_core::{Handler, ShardId, Timestamp};
 
-use super::call::{ApiRun, Begun};
 use super::method::ApiMethod;
 use super::params::ChannelsParams;
+use super::running::{ApiRun, Begun};
 use crate::client_protocol::ErrorCode;
 use crate::glob::Glob;
 use crate::questions::{self, OwnedChannels, ShardInfo, ShardQuestion};

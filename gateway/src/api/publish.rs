@@ -13,10 +13,10 @@ use stentor_core::channels::{Position, Publication, Retention};
 use stentor_core::{DeliveryReport, Handler, MessageType, OverflowPolicy, SendOptions};
 
 use super::answer::write_error;
-use super::call::{ApiRun, Begun, Running};
 use super::method::ApiMethod;
 use super::params::PublishParams;
 use super::query::resolve;
+use super::running::{ApiRun, Begun, Broadcasting, Content, Publishing, Running, Wishes};
 use crate::annotation;
 use crate::client_protocol::json::writer::ObjectWriter;
 use crate::client_protocol::{ErrorCode, InvalidPayload};
@@ -29,16 +29,6 @@ const WINDOW: usize = 64;
 
 /// The longest time that a publication may be worth sending, in seconds.
 const MAX_TTL: f64 = 86_400.0 * 365.0;
-
-/// A publication that waits for its place in the order of its channel.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Publishing {
-    /// Whether what happened at the queues is to be in the result.
-    wants_report: bool,
-    /// The position, if any, once it has its place.
-    accepted: Option<Option<Position>>,
-    report: Option<DeliveryReport>,
-}
 
 impl Publishing {
     const fn new(wants_report: bool) -> Self {
@@ -73,37 +63,6 @@ impl Publishing {
             }),
         }
     }
-}
-
-/// A broadcast of which not every publication has its result.
-#[derive(Debug)]
-pub(super) struct Broadcasting {
-    channels: Vec<Box<str>>,
-    /// One for each channel that was begun.
-    items: Vec<Result<Publishing, ErrorCode>>,
-    /// How many of these have no result.
-    unfinished: usize,
-    content: Content,
-}
-
-/// What a broadcast publishes.
-#[derive(Debug)]
-struct Content {
-    data: Bytes,
-    kind: MessageType,
-    wishes: Wishes,
-    annotation: Box<[u8]>,
-    tags: Vec<(Box<str>, Box<str>)>,
-}
-
-/// How a caller wants its publication to be treated.
-#[derive(Clone, Copy, Debug)]
-struct Wishes {
-    skip_history: bool,
-    priority: Option<u8>,
-    ttl: Option<Duration>,
-    key: Option<u64>,
-    delivery: bool,
 }
 
 impl Wishes {

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use stentor_core::Handler;
 use stentor_core::channels::{ChannelAnswer, ChannelQuery, HistoryQuery};
 
-use super::call::{ApiRun, Begun, Running};
 use super::method::ApiMethod;
+use super::running::{ApiRun, Begun, Running};
 use crate::annotation;
 use crate::client_protocol::json::writer::ObjectWriter;
 use crate::client_protocol::{

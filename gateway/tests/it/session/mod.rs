@@ -4,6 +4,7 @@
 mod access;
 mod api;
 mod api_clients;
+mod api_queries;
 mod channels;
 mod connect;
 mod expiry;
