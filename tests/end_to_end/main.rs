@@ -4,6 +4,7 @@
 //! well-formed or not).
 
 mod admin;
+mod api;
 mod churn;
 mod compression;
 mod conformance;
