@@ -45,6 +45,11 @@ impl ClientIds {
     }
 }
 
+/// Returns the shard that a client id is of.
+pub(crate) const fn shard_of(client: u64) -> ShardId {
+    ShardId((client >> SEQUENCE_BITS) as u16 & ((1 << SHARD_BITS) - 1))
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::collections::BTreeSet;

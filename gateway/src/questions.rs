@@ -21,6 +21,8 @@ pub(crate) enum ShardQuestion {
     Act { target: Target, action: Action },
     /// Which clients there are. Answered with [`FoundClients`].
     Connections { target: Target, limit: usize },
+    /// Which connection a client has. Answered with its name, if it is there.
+    Locate { client: u64 },
     /// How a client is. Answered with [`FoundClients`].
     Explain { client: u64 },
     /// That a user or address may not connect until then, in seconds of Unix time. Answered with a

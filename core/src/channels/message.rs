@@ -145,6 +145,8 @@ pub(crate) struct PublicationExtras {
     pub(crate) retention: Option<Retention>,
     /// Its publisher is told, under this number, when it has its place.
     pub(crate) acknowledge: Option<u64>,
+    /// It is not for this connection.
+    pub(crate) excluded: Option<ConnId>,
 }
 
 impl ShardPublication {

@@ -6,6 +6,7 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use crate::delivery::queue::SendOptions;
+use crate::id::ConnId;
 use crate::proto::ws::opcode::MessageType;
 
 /// A message for the members of a channel.
@@ -17,6 +18,7 @@ pub struct Publication<'a> {
     pub(crate) annotation: &'a [u8],
     pub(crate) retention: Option<Retention>,
     pub(crate) acknowledge: Option<u64>,
+    pub(crate) excluded: Option<ConnId>,
 }
 
 impl<'a> Publication<'a> {
@@ -29,6 +31,7 @@ impl<'a> Publication<'a> {
             annotation: &[],
             retention: None,
             acknowledge: None,
+            excluded: None,
         }
     }
 
@@ -46,6 +49,13 @@ impl<'a> Publication<'a> {
     #[must_use]
     pub const fn acknowledge(mut self, ticket: u64) -> Self {
         self.acknowledge = Some(ticket);
+        self
+    }
+
+    /// Leaves out this connection, on whichever shard it is.
+    #[must_use]
+    pub const fn exclude(mut self, connection: ConnId) -> Self {
+        self.excluded = Some(connection);
         self
     }
 

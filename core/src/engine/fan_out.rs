@@ -81,8 +81,16 @@ impl<A: AppTypes> Engine<A> {
             .deliver_rest(&self.registry, &mut self.out, channel, at, place);
     }
 
-    /// Returns the slot of the sender of a publication, if it is here and left out.
+    /// Returns the slot of the connection that a publication leaves out, if it is here: one that is
+    /// named, or the sender.
     fn left_out(&self, publication: &ShardPublication) -> Option<u32> {
+        let excluded = publication
+            .extras
+            .as_ref()
+            .and_then(|extras| extras.excluded);
+        if let Some(excluded) = excluded {
+            return self.slots.find(excluded);
+        }
         match publication.origin {
             Requester::Conn(from) if publication.options.exclude_sender => self.slots.find(from),
             Requester::Conn(_) | Requester::Outside(_) | Requester::Owner => None,

@@ -97,8 +97,10 @@ impl<A: AppTypes> Engine<A> {
             annotation,
             retention,
             acknowledge,
+            excluded,
         } = *publication;
-        if annotation.is_empty() && retention.is_none() && acknowledge.is_none() {
+        let is_bare = annotation.is_empty() && retention.is_none();
+        if is_bare && acknowledge.is_none() && excluded.is_none() {
             return self.publish(at, Some(name), kind, options, payload);
         }
         if options.receipt.is_some() && self.out.replies_are_held() {
@@ -114,6 +116,7 @@ impl<A: AppTypes> Engine<A> {
             },
             retention,
             acknowledge,
+            excluded,
         };
         let message = (kind, options, payload);
         self.publish_through(at, owner, Some(name), message, Some(Box::new(extras)));

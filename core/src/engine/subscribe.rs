@@ -261,6 +261,7 @@ impl<A: AppTypes> Engine<A> {
                 },
                 retention: None,
                 acknowledge: None,
+                excluded: None,
             })),
             owner: self.id,
             counters: None,

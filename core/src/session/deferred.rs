@@ -215,6 +215,7 @@ pub(crate) struct OwnedPublication {
     annotation: Bytes,
     retention: Option<Retention>,
     acknowledge: Option<u64>,
+    excluded: Option<ConnId>,
 }
 
 impl OwnedPublication {
@@ -227,6 +228,7 @@ impl OwnedPublication {
             annotation: Bytes::copy_from_slice(publication.annotation),
             retention: publication.retention,
             acknowledge: publication.acknowledge,
+            excluded: publication.excluded,
         }
     }
 
@@ -238,6 +240,7 @@ impl OwnedPublication {
             annotation: &self.annotation,
             retention: self.retention,
             acknowledge: self.acknowledge,
+            excluded: self.excluded,
         }
     }
 

@@ -12,7 +12,7 @@ use super::answer::{Answer, AnswerForm};
 use super::body::{self, QueuedCommand};
 use super::method::ApiMethod;
 use super::params::ApiCommand;
-use super::running::{ApiRun, Running};
+use super::running::{ApiRun, Begun, Running};
 use super::{ApiTarget, target, text};
 use crate::client_protocol::ErrorCode;
 
@@ -52,7 +52,7 @@ impl<H: Handler> ApiRun<'_, '_, H> {
         if self.settings.api.transport_errors || asks_for_transport_errors(request) {
             self.call.answer = Answer::new(AnswerForm::Transport);
         }
-        self.start(method, &command);
+        self.start(method, params, &command);
         Ok(())
     }
 
@@ -79,16 +79,30 @@ impl<H: Handler> ApiRun<'_, '_, H> {
                 continue;
             };
             match ApiCommand::read(method, &params) {
-                Ok(command) => self.start(method, &command),
+                Ok(command) => self.start(method, &params, &command),
                 // It was read before.
                 Err(_) => self.fail(ErrorCode::Internal),
             }
         }
     }
 
-    fn start(&mut self, method: ApiMethod, command: &ApiCommand<'_>) {
+    fn start(&mut self, method: ApiMethod, params: &[u8], command: &ApiCommand<'_>) {
         self.shared.stats.api.add_call(method);
         let begun = match command {
+            ApiCommand::Publish(publication) | ApiCommand::Broadcast(publication)
+                if !publication.exclude.is_empty() =>
+            {
+                self.locate(method, params, &publication.exclude)
+            }
+            _ => self.execute(method, command),
+        };
+        if let Err(code) = begun {
+            self.fail(code);
+        }
+    }
+
+    pub(super) fn execute(&mut self, method: ApiMethod, command: &ApiCommand<'_>) -> Begun {
+        match command {
             ApiCommand::Publish(params) => self.publish(params),
             ApiCommand::Broadcast(params) => self.broadcast(params),
             ApiCommand::Presence(params) | ApiCommand::PresenceStats(params) => {
@@ -108,9 +122,6 @@ impl<H: Handler> ApiRun<'_, '_, H> {
             ApiCommand::Unban(params) => self.unban(params),
             // There are no procedures.
             ApiCommand::Rpc => Err(ErrorCode::MethodNotFound),
-        };
-        if let Err(code) = begun {
-            self.fail(code);
         }
     }
 
@@ -144,7 +155,10 @@ impl<H: Handler> ApiRun<'_, '_, H> {
 
     /// Takes the answers of all shards.
     pub(crate) fn handle_shard_answers(&mut self, answers: &[(ShardId, Bytes)]) {
-        self.shards_answered(answers);
+        match self.call.running {
+            Running::Locate(_) => self.located(answers),
+            _ => self.shards_answered(answers),
+        }
         self.advance();
     }
 }

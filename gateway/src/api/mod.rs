@@ -10,6 +10,7 @@
 //! | `running` | what is kept of a request, and how a command ends |
 //! | `call` | a request from its commands to its response |
 //! | `publish` | publications to one channel or many |
+//! | `exclusion` | publications that leave a client out |
 //! | `query` | presence and history |
 //! | `nodes` | channels and nodes |
 //! | `clients` | what is asked about clients and done to them |
@@ -18,6 +19,7 @@ mod answer;
 mod body;
 mod call;
 mod clients;
+mod exclusion;
 mod keys;
 mod method;
 mod nodes;

@@ -103,6 +103,9 @@ pub(super) struct PublishParams<'a> {
     /// Stentor: what it is news of; it replaces one with the same key that waits.
     #[serde(borrow, deserialize_with = "field::text")]
     pub(super) key: Cow<'a, str>,
+    /// Stentor: the id of a client that does not get it.
+    #[serde(borrow, deserialize_with = "field::text")]
+    pub(super) exclude: Cow<'a, str>,
     /// Stentor: whether the result says what happened at the queues.
     #[serde(deserialize_with = "field::or_default")]
     pub(super) delivery: bool,

@@ -151,6 +151,10 @@ impl<H: Handler> ApiRun<'_, '_, H> {
             Some(retention) => publication.retention(retention),
             None => publication,
         };
+        let publication = match self.call.excluded.take() {
+            Some(excluded) => publication.exclude(excluded),
+            None => publication,
+        };
         self.ctx
             .publish_with(resolved.name().as_bytes(), publication);
         self.call.running = Running::Publish(Publishing::new(wishes.delivery));
@@ -195,6 +199,7 @@ impl<H: Handler> ApiRun<'_, '_, H> {
             content: Content {
                 data: Bytes::copy_from_slice(&data),
                 kind,
+                excluded: self.call.excluded.take(),
                 wishes,
                 annotation: annotation.into(),
                 tags: tags
@@ -244,6 +249,10 @@ impl<H: Handler> ApiRun<'_, '_, H> {
                 .acknowledge(ticket);
             let publication = match retention {
                 Some(retention) => publication.retention(retention),
+                None => publication,
+            };
+            let publication = match content.excluded {
+                Some(excluded) => publication.exclude(excluded),
                 None => publication,
             };
             self.ctx.publish_with(channel.as_bytes(), publication);

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use stentor_core::channels::Position;
-use stentor_core::{Context, DeliveryReport, Handler, MessageType};
+use stentor_core::{ConnId, Context, DeliveryReport, Handler, MessageType};
 
 use super::answer::{Answer, AnswerForm};
 use super::body::QueuedCommand;
@@ -25,6 +25,8 @@ pub(crate) struct ApiCall {
     pub(super) queued: VecDeque<QueuedCommand>,
     pub(super) running: Running,
     pub(super) answer: Answer,
+    /// The connection that the next publication leaves out.
+    pub(super) excluded: Option<ConnId>,
     /// The most clients that the answer is to describe.
     pub(super) limit: usize,
 }
@@ -39,6 +41,8 @@ pub(super) enum Running {
     Query(ApiMethod),
     /// A question to all shards.
     Ask(Asking),
+    /// The search for the client that a publication leaves out.
+    Locate(QueuedCommand),
 }
 
 impl ApiCall {
@@ -47,6 +51,7 @@ impl ApiCall {
             queued: VecDeque::new(),
             running: Running::Nothing,
             answer: Answer::new(AnswerForm::Single),
+            excluded: None,
             limit: 0,
         }
     }
@@ -90,6 +95,7 @@ pub(super) struct Broadcasting {
 pub(super) struct Content {
     pub(super) data: Bytes,
     pub(super) kind: MessageType,
+    pub(super) excluded: Option<ConnId>,
     pub(super) wishes: Wishes,
     pub(super) annotation: Box<[u8]>,
     pub(super) tags: Vec<(Box<str>, Box<str>)>,

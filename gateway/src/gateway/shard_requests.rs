@@ -37,6 +37,10 @@ impl Gateway {
             ShardQuestion::Connections { target, limit } => {
                 questions::encode(&self.find(shard, &target, limit))
             }
+            ShardQuestion::Locate { client } => {
+                let connection = self.shared.users.of_client(client);
+                questions::encode(&connection.map(|connection| connection.to_string()))
+            }
             ShardQuestion::Explain { client } => questions::encode(&self.explain(shard, client)),
             ShardQuestion::Ban {
                 user,

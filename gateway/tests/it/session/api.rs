@@ -353,3 +353,36 @@ fn every_method_takes_an_object() {
         assert_eq!(server.status(id), 400);
     }
 }
+
+#[test]
+fn a_client_is_left_out() {
+    let mut server = server();
+    let mut clients: Vec<_> = (0..6).map(|_| subscriber(&mut server, "hi:a")).collect();
+    let (left_out, client) = clients.remove(3);
+    let publish = |server: &mut Server, method: &str, channels: &str, exclude: &str| {
+        server.api(
+            method,
+            &format!(r#"{{{channels},"data":1,"exclude":"{exclude}"}}"#),
+        )
+    };
+    let answer = publish(&mut server, "publish", r#""channel":"hi:a""#, &client);
+    assert_eq!(answer["result"]["offset"], 1);
+    let answer = publish(&mut server, "broadcast", r#""channels":["hi:a"]"#, &client);
+    assert_eq!(answer["result"]["responses"][0]["result"]["offset"], 2);
+    assert!(server.values(left_out).is_empty());
+    for (id, _) in &clients {
+        let pushes = server.values(*id);
+        let offsets: Vec<_> = pushes
+            .iter()
+            .map(|push| push["push"]["pub"]["offset"].clone())
+            .collect();
+        assert_eq!(offsets, [1, 2]);
+    }
+    // The next one gets everybody, and so does one that leaves out a client that is not there.
+    for exclude in ["", "17", "18446744073709551615"] {
+        publish(&mut server, "publish", r#""channel":"hi:a""#, exclude);
+        assert_eq!(server.values(left_out).len(), 1, "{exclude}");
+    }
+    let bad = publish(&mut server, "publish", r#""channel":"hi:a""#, "x");
+    assert_eq!(bad, error(107, "bad request"));
+}
