@@ -27,6 +27,8 @@ mod address;
 pub mod admin;
 mod answer;
 mod builder;
+#[cfg(feature = "program")]
+mod calls;
 mod clock;
 pub mod counters;
 pub mod dispatch;

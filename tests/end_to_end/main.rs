@@ -5,6 +5,7 @@
 
 mod admin;
 mod api;
+mod calls;
 mod churn;
 mod compression;
 mod conformance;

@@ -9,6 +9,7 @@ use stentor_gateway::Access;
 use tracing::{error, warn};
 
 use super::{ShutdownReport, Signals};
+use crate::calls::run_call;
 use crate::{HandlerKind, Settings, log, run_command};
 
 /// Runs the command that is the first argument, if there is one, and exits. Otherwise reads the
@@ -70,6 +71,15 @@ fn command(name: &str) -> Option<ExitCode> {
     let mut args: Vec<OsString> = std::env::args_os().collect();
     if let Some(first) = args.first_mut() {
         *first = name.into();
+    }
+    if let Some(called) = run_call(&args, &mut io::stdout().lock()) {
+        return Some(match called {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                error.print();
+                ExitCode::from(error.exit_code())
+            }
+        });
     }
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let printed = run_command(
