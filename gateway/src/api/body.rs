@@ -122,17 +122,14 @@ impl<'de> Visitor<'de> for CommandVisitor {
             method: None,
             params: None,
         };
-        while let Some(field::Text(name)) = map.next_key()? {
-            let Some(method) = ApiMethod::from_name(&name) else {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            if command.method.replace(method).is_some() {
-                return Err(A::Error::custom("a command has more than one method"));
-            }
+        if let Some(field::Text(name)) = map.next_key()? {
+            command.method = ApiMethod::from_name(&name);
             command.params = Some(map.next_value()?);
         }
-        Ok(command)
+        match map.next_key::<IgnoredAny>()? {
+            None => Ok(command),
+            Some(_) => Err(A::Error::custom("a command has more than one method")),
+        }
     }
 }
 
@@ -155,7 +152,7 @@ mod tests {
     #[test]
     fn a_batch_has_commands_in_order() {
         let commands = batch(
-            r#"{"commands":[{"publish":{"channel":"a","data":1}}, {"info":null},{"nothing":{}},{}],"parallel":true}"#,
+            r#"{"commands":[{"publish":{"channel":"a","data":1}}, {"info":null},{"nothing":5},{}],"parallel":true}"#,
         );
         let expected = [
             (
@@ -163,7 +160,7 @@ mod tests {
                 Bytes::from_static(br#"{"channel":"a","data":1}"#),
             ),
             (Some(ApiMethod::Info), Bytes::from_static(b"{}")),
-            (None, Bytes::from_static(b"{}")),
+            (None, Bytes::from_static(b"5")),
             (None, Bytes::from_static(b"{}")),
         ];
         assert_eq!(commands.expect("a batch"), expected);
@@ -180,6 +177,7 @@ mod tests {
             r#"{"commands":[{"info":{}},{"publish":[]}]}"#,
             r#"{"commands":[{"info":{}},{"publish":{"channel":5}}]}"#,
             r#"{"commands":[{"info":{},"channels":{}}]}"#,
+            r#"{"commands":[{"info":{},"nothing":{}}]}"#,
             r#"{"commands":[{"info":{}}]} x"#,
             r#"{"commands":[{"info":{}}"#,
         ] {

@@ -5,6 +5,7 @@
 //! | `keys` | the keys, and where a request has one |
 //! | `method` | the methods and their names |
 //! | `params` | the parameters of each method |
+//! | `whole` | whole numbers |
 //! | `body` | commands of a request: one, a batch, or the old form with a line for each |
 //! | `answer` | results and errors as JSON, and the response |
 //! | `running` | what is kept of a request, and how a command ends |
@@ -27,6 +28,7 @@ mod params;
 mod publish;
 mod query;
 mod running;
+mod whole;
 
 pub use keys::ApiKeys;
 pub use method::ApiMethod;

@@ -9,8 +9,9 @@ use serde::Deserialize;
 use serde_json::Error;
 
 use super::method::ApiMethod;
+use super::whole::{optional_whole, whole};
+use crate::client_protocol::ChannelRequest;
 use crate::client_protocol::json::field::{self, Object, Text};
-use crate::client_protocol::{ChannelRequest, HistoryRequest, StreamPosition};
 use crate::token::OverrideClaims;
 
 /// A method with its parameters.
@@ -20,7 +21,7 @@ pub(super) enum ApiCommand<'a> {
     Broadcast(PublishParams<'a>),
     Presence(ChannelRequest<'a>),
     PresenceStats(ChannelRequest<'a>),
-    History(HistoryRequest<'a>),
+    History(HistoryParams<'a>),
     HistoryRemove(ChannelRequest<'a>),
     Channels(ChannelsParams<'a>),
     Info,
@@ -90,12 +91,12 @@ pub(super) struct PublishParams<'a> {
     pub(super) idempotency_key: Cow<'a, str>,
     #[serde(deserialize_with = "field::or_default")]
     pub(super) delta: bool,
-    #[serde(deserialize_with = "field::or_default")]
+    #[serde(deserialize_with = "whole")]
     pub(super) version: u64,
     #[serde(borrow, deserialize_with = "field::text")]
     pub(super) version_epoch: Cow<'a, str>,
     /// Stentor: priority in the queues of the subscribers.
-    #[serde(deserialize_with = "field::or_default")]
+    #[serde(deserialize_with = "optional_whole")]
     pub(super) priority: Option<u64>,
     /// Stentor: for how many seconds it is worth sending.
     #[serde(deserialize_with = "field::or_default")]
@@ -109,6 +110,30 @@ pub(super) struct PublishParams<'a> {
     /// Stentor: whether the result says what happened at the queues.
     #[serde(deserialize_with = "field::or_default")]
     pub(super) delivery: bool,
+}
+
+/// Parameters of `history`.
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct HistoryParams<'a> {
+    #[serde(borrow, deserialize_with = "field::text")]
+    pub(super) channel: Cow<'a, str>,
+    #[serde(deserialize_with = "whole")]
+    pub(super) limit: i32,
+    #[serde(borrow, deserialize_with = "field::object")]
+    pub(super) since: Option<SinceParams<'a>>,
+    #[serde(deserialize_with = "field::or_default")]
+    pub(super) reverse: bool,
+}
+
+/// A position in the stream of a channel.
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SinceParams<'a> {
+    #[serde(deserialize_with = "whole")]
+    pub(super) offset: u64,
+    #[serde(borrow, deserialize_with = "field::text")]
+    pub(super) epoch: Cow<'a, str>,
 }
 
 /// Parameters of `channels`.
@@ -169,7 +194,7 @@ pub(super) struct SubscribeParams<'a> {
     pub(super) channel: Cow<'a, str>,
     #[serde(borrow, deserialize_with = "field::text")]
     pub(super) user: Cow<'a, str>,
-    #[serde(deserialize_with = "field::or_default")]
+    #[serde(deserialize_with = "whole")]
     pub(super) expire_at: i64,
     #[serde(borrow, deserialize_with = "field::payload")]
     pub(super) info: &'a [u8],
@@ -182,7 +207,7 @@ pub(super) struct SubscribeParams<'a> {
     #[serde(borrow, deserialize_with = "field::text")]
     pub(super) b64data: Cow<'a, str>,
     #[serde(borrow, deserialize_with = "field::object")]
-    pub(super) recover_since: Option<StreamPosition<'a>>,
+    pub(super) recover_since: Option<SinceParams<'a>>,
     #[serde(rename = "override", deserialize_with = "field::object")]
     pub(super) overrides: Option<OverrideClaims>,
     #[serde(borrow, deserialize_with = "field::text")]
@@ -229,7 +254,7 @@ pub(super) struct DisconnectParams<'a> {
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct DisconnectReason<'a> {
-    #[serde(deserialize_with = "field::or_default")]
+    #[serde(deserialize_with = "whole")]
     pub(super) code: u32,
     #[serde(borrow, deserialize_with = "field::text")]
     pub(super) reason: Cow<'a, str>,
@@ -245,7 +270,7 @@ pub(super) struct RefreshParams<'a> {
     pub(super) client: Cow<'a, str>,
     #[serde(deserialize_with = "field::or_default")]
     pub(super) expired: bool,
-    #[serde(deserialize_with = "field::or_default")]
+    #[serde(deserialize_with = "whole")]
     pub(super) expire_at: i64,
     #[serde(borrow, deserialize_with = "field::payload")]
     pub(super) info: &'a [u8],
@@ -269,7 +294,7 @@ pub(super) struct ConnectionsParams<'a> {
     pub(super) address: Cow<'a, str>,
     #[serde(borrow, deserialize_with = "field::text")]
     pub(super) channel: Cow<'a, str>,
-    #[serde(deserialize_with = "field::or_default")]
+    #[serde(deserialize_with = "whole")]
     pub(super) limit: u64,
 }
 
@@ -290,9 +315,123 @@ pub(super) struct BanParams<'a> {
     #[serde(borrow, deserialize_with = "field::text")]
     pub(super) address: Cow<'a, str>,
     /// Seconds of Unix time.
-    #[serde(deserialize_with = "field::or_default")]
+    #[serde(deserialize_with = "whole")]
     pub(super) expire_at: i64,
     /// Seconds from now.
-    #[serde(deserialize_with = "field::or_default")]
+    #[serde(deserialize_with = "whole")]
     pub(super) ttl: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+    use alloc::format;
+    use alloc::string::String;
+    use core::fmt;
+
+    use serde::de::{Deserializer, Visitor};
+    use serde::forward_to_deserialize_any;
+    use serde_json::Value;
+
+    use super::*;
+
+    const DESCRIPTION: &str = include_str!("../../../docs/openapi.json");
+
+    /// Takes note of the fields that a structure reads.
+    struct Fields<'f>(&'f mut &'static [&'static str]);
+
+    #[derive(Debug)]
+    struct Noted;
+
+    impl fmt::Display for Noted {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the fields are known")
+        }
+    }
+
+    impl core::error::Error for Noted {}
+
+    impl serde::de::Error for Noted {
+        fn custom<T: fmt::Display>(_: T) -> Self {
+            Self
+        }
+    }
+
+    impl<'de> Deserializer<'de> for Fields<'_> {
+        type Error = Noted;
+
+        fn deserialize_struct<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            fields: &'static [&'static str],
+            _: V,
+        ) -> Result<V::Value, Noted> {
+            *self.0 = fields;
+            Err(Noted)
+        }
+
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Noted> {
+            Err(Noted)
+        }
+
+        forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit
+            unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+        }
+    }
+
+    fn fields_of<'a, T: Deserialize<'a>>() -> BTreeSet<&'static str> {
+        let mut fields: &[_] = &[];
+        assert!(T::deserialize(Fields(&mut fields)).is_err());
+        fields.iter().copied().collect()
+    }
+
+    fn fields(method: ApiMethod) -> BTreeSet<&'static str> {
+        match method {
+            ApiMethod::Publish | ApiMethod::Broadcast => fields_of::<PublishParams<'_>>(),
+            ApiMethod::Presence | ApiMethod::PresenceStats | ApiMethod::HistoryRemove => {
+                fields_of::<ChannelRequest<'_>>()
+            }
+            ApiMethod::History => fields_of::<HistoryParams<'_>>(),
+            ApiMethod::Channels => fields_of::<ChannelsParams<'_>>(),
+            ApiMethod::Info | ApiMethod::Rpc => BTreeSet::new(),
+            ApiMethod::Subscribe => fields_of::<SubscribeParams<'_>>(),
+            ApiMethod::Unsubscribe => fields_of::<UnsubscribeParams<'_>>(),
+            ApiMethod::Disconnect => fields_of::<DisconnectParams<'_>>(),
+            ApiMethod::Refresh => fields_of::<RefreshParams<'_>>(),
+            ApiMethod::Connections => fields_of::<ConnectionsParams<'_>>(),
+            ApiMethod::Explain => fields_of::<ExplainParams<'_>>(),
+            ApiMethod::Ban | ApiMethod::Unban => fields_of::<BanParams<'_>>(),
+        }
+    }
+
+    #[test]
+    fn the_description_has_every_method_and_field() {
+        let description: Value = serde_json::from_str(DESCRIPTION).expect("JSON");
+        let paths = description["paths"].as_object().expect("paths");
+        let described: BTreeSet<_> = paths.keys().map(String::as_str).collect();
+        let known: BTreeSet<_> = ApiMethod::ALL
+            .iter()
+            .map(|method| format!("/{}", method.name()))
+            .chain(["/batch".into()])
+            .collect();
+        let known: BTreeSet<_> = known.iter().map(String::as_str).collect();
+        assert_eq!(described, known);
+        let body = |path: &str| {
+            paths[path]["post"]["requestBody"]["content"]["application/json"]["schema"].clone()
+        };
+        for &method in ApiMethod::ALL {
+            let reference = body(&format!("/{}", method.name()))["$ref"].clone();
+            let pointer = reference.as_str().and_then(|text| text.strip_prefix('#'));
+            let schema = pointer.and_then(|pointer| description.pointer(pointer));
+            let properties = &schema.expect("a schema")["properties"];
+            let described = properties.as_object().expect("properties");
+            let described: BTreeSet<_> = described.keys().map(String::as_str).collect();
+            assert_eq!(described, fields(method), "{}", method.name());
+        }
+        let batch = &body("/batch")["properties"]["commands"]["items"]["properties"];
+        let batch = batch.as_object().expect("methods").keys();
+        let batch: BTreeSet<_> = batch.map(String::as_str).collect();
+        assert!(ApiMethod::ALL.iter().all(|one| batch.contains(one.name())));
+    }
 }

@@ -6,11 +6,12 @@ use stentor_core::Handler;
 use stentor_core::channels::{ChannelAnswer, ChannelQuery, HistoryQuery};
 
 use super::method::ApiMethod;
+use super::params::HistoryParams;
 use super::running::{ApiRun, Begun, Running};
 use crate::annotation;
 use crate::client_protocol::json::writer::ObjectWriter;
 use crate::client_protocol::{
-    ChannelRequest, ClientCodec, ClientInfo, ErrorCode, HistoryRequest, InvalidPayload, Publication,
+    ChannelRequest, ClientCodec, ClientInfo, ErrorCode, InvalidPayload, Publication,
 };
 use crate::namespaces::ResolvedChannel;
 use crate::publication_encoding::DecodedPublication;
@@ -42,7 +43,7 @@ impl<H: Handler> ApiRun<'_, '_, H> {
     }
 
     /// Asks what was published to a channel.
-    pub(super) fn history(&mut self, params: &HistoryRequest<'_>) -> Begun {
+    pub(super) fn history(&mut self, params: &HistoryParams<'_>) -> Begun {
         let resolved = resolve(self.settings, &params.channel)?;
         let bytes = self.settings.client.history_max_bytes;
         let retention = retention_of(resolved, bytes).ok_or(ErrorCode::NotAvailable)?;
