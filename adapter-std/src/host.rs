@@ -51,28 +51,13 @@ where
         socket: IncomingSocket,
         place: (ShardId, Admission),
     ) -> io::Result<()> {
-        let IncomingSocket {
-            stream,
-            peer,
-            mut read,
-            is_answered,
-        } = socket;
+        let IncomingSocket { stream, arrival } = socket;
         if let Err(error) = stream.set_nonblocking(false) {
             self.state.limiter.release(place.0, place.1);
             return Err(error);
         }
         let enter = move |inside: &mut ShardState<H, TcpStream>| {
-            let (now, admission) = (inside.now, place.1);
-            match is_answered {
-                true => inside
-                    .shard
-                    .accept_upgraded(now, admission, peer, &mut read),
-                false => {
-                    let id = inside.shard.accept_from(now, admission, peer);
-                    inside.shard.handle_input(now, id, &mut read);
-                    id
-                }
-            }
+            arrival.enter(inside.now, place.1, &mut inside.shard)
         };
         // The socket is released with the last of its threads.
         connection::start(&self, stream, place, enter).map_err(|(error, _)| error)

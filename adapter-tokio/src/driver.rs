@@ -379,21 +379,8 @@ impl<H: Handler> Driver<H> {
 
     /// Takes a socket that was read from before.
     fn take_socket(&mut self, socket: IncomingSocket, admission: Admission) {
-        let IncomingSocket {
-            stream,
-            peer,
-            mut read,
-            is_answered,
-        } = socket;
-        let now = self.now;
-        let id = match is_answered {
-            true => self.shard.accept_upgraded(now, admission, peer, &mut read),
-            false => {
-                let id = self.shard.accept_from(now, admission, peer);
-                self.shard.handle_input(now, id, &mut read);
-                id
-            }
-        };
+        let IncomingSocket { stream, arrival } = socket;
+        let id = arrival.enter(self.now, admission, &mut self.shard);
         self.add_socket(id, TcpStream::from_std(stream), admission);
     }
 

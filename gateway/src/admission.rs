@@ -77,6 +77,10 @@ pub(crate) fn admit(settings: &GatewaySettings, request: &HttpRequest<'_>) -> Re
     if let Some(verdict) = api::admit(&settings.api, request) {
         return RequestVerdict::Api(verdict);
     }
+    if request.is_internal() {
+        // Clients have listeners of their own.
+        return RequestVerdict::Refused(Refusal::NotFound);
+    }
     let is_client = request.path() == CLIENT_PATH;
     let is_room = settings.seed_protocol.enabled && SEED_PATHS.contains(&request.path());
     if !is_client && !is_room {

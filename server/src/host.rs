@@ -16,7 +16,7 @@ use crate::answer::PendingAnswer;
 use crate::counters::{ServerCounters, Turns};
 #[cfg(feature = "program")]
 use crate::inspect::{PendingQuery, QueryLimits};
-use crate::remote::{AcceptError, IncomingSocket, RemoteEndpoint, RemoteHost};
+use crate::remote::{AcceptError, IncomingSocket, RemoteEndpoint, RemoteHost, SocketOrigin};
 use crate::socket::limit_unsent;
 use crate::{Clock, LimitLog, ServerOptions, SharedDispatcher};
 
@@ -78,7 +78,7 @@ impl<N: Host> RemoteHost for N {
         let state = self.state();
         let (shard, admission) = state.admit().ok_or(AcceptError::Full)?;
         // There is nothing to say to a client that is upgraded but has no place.
-        if socket.is_answered && admission == Admission::Surplus {
+        if socket.arrival.origin == SocketOrigin::Answered && admission == Admission::Surplus {
             state.limiter.release(shard, admission);
             return Err(AcceptError::Full);
         }

@@ -15,6 +15,7 @@ use stentor_core::{ConnId, Handler, Shard, ShardId, Timestamp};
 use crate::answer::PendingAnswer;
 use crate::counters::{ServerCounters, Turns};
 use crate::dispatch::SharedDispatcher;
+use crate::remote::{AcceptError, IncomingSocket};
 
 /// A running server, as the pages see it. Every [`Host`](crate::host::Host) is one.
 pub trait AdminBackend: Send + Sync + 'static {
@@ -35,6 +36,12 @@ pub trait AdminBackend: Send + Sync + 'static {
 
     /// Returns the counters of listeners and admin pages.
     fn counters(&self) -> &ServerCounters;
+
+    /// Takes a socket whose request is for the application.
+    ///
+    /// # Errors
+    /// Returns an error if there is no place for it.
+    fn accept(self: Arc<Self>, socket: IncomingSocket) -> Result<(), AcceptError>;
 
     /// Returns the counters of commands from application threads.
     fn remote_stats(&self) -> RemoteStats;

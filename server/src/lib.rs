@@ -63,7 +63,8 @@ pub use lifecycle::{Signals, program};
 pub use log::{EventLog, LimitLog};
 pub use options::ServerOptions;
 pub use remote::{
-    AcceptError, IncomingSocket, Pending, RemoteEndpoint, ServerHandle, UpgradeFields, UpgradeHead,
+    AcceptError, IncomingSocket, Pending, ReadSocket, RemoteEndpoint, ServerHandle, SocketOrigin,
+    UpgradeFields, UpgradeHead,
 };
 #[cfg(feature = "program")]
 pub use settings::{

@@ -1,6 +1,7 @@
 //! Tests of the server API: a backend publishes, asks and disconnects over kept connections, and what
 //! is no call, or a caller that does not read, harms nobody.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -19,6 +20,7 @@ stentor_tests::for_each_adapter! {
     wrong_keys_are_refused_and_counted_as_nothing_else,
     a_caller_that_does_not_read_its_answers_waits_alone,
     a_caller_that_goes_before_its_answer_leaves_nothing,
+    with_an_internal_listener_the_api_is_there_and_only_there,
 }
 
 const FLAGS: &str = "--shards 4 --http-api.key=key --channel.without-namespace.presence=true \
@@ -33,7 +35,11 @@ struct Backend(RawSocket);
 
 impl Backend {
     fn of(server: &ServerProcess) -> Self {
-        Self(RawSocket::connect(server.address()))
+        Self::at(server.address())
+    }
+
+    fn at(address: SocketAddr) -> Self {
+        Self(RawSocket::connect(address))
     }
 
     fn send(&mut self, method: &str, body: &str) {
@@ -331,4 +337,50 @@ fn a_caller_that_goes_before_its_answer_leaves_nothing(adapter: Adapter) {
     eventually("they are gone", || {
         server.metrics().get("stentor_sockets") <= KEPT_BY_TESTS
     });
+}
+
+fn with_an_internal_listener_the_api_is_there_and_only_there(adapter: Adapter) {
+    let flags = "--admin-listen=127.0.0.1:0 --client.allowed-hosts=example.com";
+    let server = ServerProcess::start(adapter, &format!("{FLAGS} {flags}"));
+    let line = server.log().wait_for("admin pages on");
+    let admin: SocketAddr = line.text("address").parse().expect("an address");
+    let mut witnesses = Witnesses::of(&server);
+    let mut public = Backend::of(&server);
+    public.send("info", "{}");
+    assert_eq!(public.receive().0, 404);
+
+    // As many as the listener has threads, and more.
+    let mut backends: Vec<_> = (0..12).map(|_| Backend::at(admin)).collect();
+    for round in 0..3 {
+        for (number, backend) in backends.iter_mut().enumerate() {
+            let text = format!("{round}.{number}");
+            backend.call("publish", &json!({ "channel": "witnesses", "data": text }));
+            witnesses.hear(&format!("\"{text}\""));
+        }
+    }
+    // A head in pieces, and several calls at once.
+    let mut backend = Backend::at(admin);
+    let bytes = call("presence_stats", "key", r#"{"channel":"witnesses"}"#);
+    backend.0.send(&bytes[..20]);
+    backend.0.send(&bytes[20..]);
+    backend.0.send(&bytes.repeat(3));
+    for _ in 0..4 {
+        assert_eq!(backend.receive().0, 200);
+    }
+    let mut wrong = Backend::at(admin);
+    wrong.0.send(&call("info", "other", "{}"));
+    assert_eq!(wrong.receive().0, 401);
+    // Clients are not served there, and pages are, beside kept callers.
+    let mut client = RawSocket::connect(admin);
+    client.send(&crate::raw::upgrade(&[]));
+    assert!(client.first_line().contains(" 404 "));
+    let mut page = RawSocket::connect(admin);
+    page.send(&crate::raw::get("/connections"));
+    assert_eq!(page.response().status, 200);
+    let mut lost = Backend::at(admin);
+    lost.send("info", "{}");
+    assert_eq!(lost.receive().0, 200);
+    lost.0
+        .send(b"GET /connection/websocket HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(lost.0.first_line().contains(" 404 "));
 }

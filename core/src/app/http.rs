@@ -20,6 +20,7 @@ pub struct HttpRequest<'a> {
     body: &'a [u8],
     peer: Option<SocketAddr>,
     is_upgrade: bool,
+    is_internal: bool,
     unix_time: Duration,
 }
 
@@ -36,8 +37,15 @@ impl<'a> HttpRequest<'a> {
             body,
             peer,
             is_upgrade,
+            is_internal: false,
             unix_time,
         }
+    }
+
+    /// Sets whether it is internal.
+    pub(crate) const fn internal(mut self, is_internal: bool) -> Self {
+        self.is_internal = is_internal;
+        self
     }
 
     /// Returns the content, at most [`max_body`](crate::Config::max_body) bytes.
@@ -54,6 +62,12 @@ impl<'a> HttpRequest<'a> {
     /// [accepted](Decision::Accept).
     pub const fn is_upgrade(&self) -> bool {
         self.is_upgrade
+    }
+
+    /// Returns whether it has come over a listener that clients cannot reach:
+    /// [`Shard::accept_internal`](crate::Shard::accept_internal).
+    pub const fn is_internal(&self) -> bool {
+        self.is_internal
     }
 
     /// Returns the wall clock, as the time since the Unix epoch: zero if the adapter has told none.

@@ -86,19 +86,21 @@ pub(crate) struct SubprotocolIndex(u8);
 impl SubprotocolIndex {
     /// The handshake was answered before the connection came here.
     pub(crate) const ANSWERED: Self = Self(u8::MAX - 1);
+    /// The connection is of an internal listener. None is agreed on.
+    pub(crate) const INTERNAL: Self = Self(u8::MAX - 2);
 
     pub(crate) fn new(agreed: Option<&str>, listed: &[String]) -> Self {
         let Some(agreed) = agreed else {
             return Self::default();
         };
         let place = listed.iter().position(|listed| listed == agreed);
-        let place = place.filter(|&place| place + 1 < usize::from(Self::ANSWERED.0));
+        let place = place.filter(|&place| place + 1 < usize::from(Self::INTERNAL.0));
         Self(place.map_or(u8::MAX, |place| (place + 1) as u8))
     }
 
     /// Its name; that of one that is not listed is not kept.
     pub(crate) fn name(self, listed: &[String]) -> Option<Option<&str>> {
-        if self == Self::ANSWERED {
+        if [Self::ANSWERED, Self::INTERNAL].contains(&self) {
             return None;
         }
         let place = usize::from(self.0.checked_sub(1)?);
@@ -134,6 +136,11 @@ impl<A: AppTypes> Slot<A> {
     /// Whether another server has answered its opening handshake.
     pub(crate) fn is_answered(&self) -> bool {
         self.subprotocol == SubprotocolIndex::ANSWERED
+    }
+
+    /// Whether it is of an internal listener.
+    pub(crate) fn is_internal(&self) -> bool {
+        self.subprotocol == SubprotocolIndex::INTERNAL
     }
 
     /// Returns how far it has come.

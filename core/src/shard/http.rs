@@ -9,9 +9,10 @@ use smallvec::SmallVec;
 use crate::app::{Acceptance, Decision, Handler, HttpRequest, HttpResponse, Isolation};
 use crate::delivery::codec::Form;
 use crate::proto::http::{
-    Fields, HandshakeError, HttpConnection, HttpEvent, HttpLimits, Request, check_fields, response,
+    Fields, HandshakeError, Hosts, HttpConnection, HttpEvent, HttpLimits, Request, check_fields,
+    response,
 };
-use crate::proto::ws::upgrade::{self, HeadAction, Upgrade};
+use crate::proto::ws::upgrade::{self, HeadAction, Policy, Upgrade};
 use crate::session::app_types::TaskEnd;
 use crate::session::ended::Leftover;
 use crate::session::http_exchange::{AnswerSource, HttpExchange};
@@ -66,7 +67,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         let request = *head.request();
         let action = match self.engine.draining {
             true => Err(HandshakeError::Draining),
-            false => upgrade::decide(&request, &self.engine.config.upgrade_policy()),
+            false => upgrade::decide(&request, &self.policy(at)),
         };
         match action {
             Ok(HeadAction::Other(_)) if head.has_content() && !self.is_surplus(at) => {
@@ -167,7 +168,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             head: &head,
             body: &body,
         };
-        match upgrade::decide(&request, &self.engine.config.upgrade_policy()) {
+        match upgrade::decide(&request, &self.policy(at)) {
             Ok(action) => match end {
                 Some(end) => self.decide_after_task(at, received, action, end),
                 None => self.decide(at, received, action),
@@ -300,7 +301,9 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 self.engine.hold_request(at, exchange, state);
                 let peer = self.engine.slots[at].peer.get();
                 let unix_time = self.engine.unix_time();
-                let held = HttpRequest::new(request, body, peer, upgrade.is_ok(), unix_time);
+                let is_internal = self.engine.slots[at].is_internal();
+                let held = HttpRequest::new(request, body, peer, upgrade.is_ok(), unix_time)
+                    .internal(is_internal);
                 self.call(at, None, |handler, ctx| handler.on_held(ctx, &held));
             }
             None => {
@@ -371,7 +374,26 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     ) -> HttpRequest<'r> {
         let CompleteRequest { request, body, .. } = received;
         let peer = self.engine.slots[at].peer.get();
-        HttpRequest::new(*request, body, peer, is_upgrade, self.engine.unix_time())
+        let unix_time = self.engine.unix_time();
+        let is_internal = self.engine.slots[at].is_internal();
+        HttpRequest::new(*request, body, peer, is_upgrade, unix_time).internal(is_internal)
+    }
+
+    /// Returns the rules for requests of a connection.
+    fn policy(&self, at: u32) -> Policy<'_> {
+        static ANY: Hosts = Hosts {
+            any: true,
+            allowed: Vec::new(),
+        };
+        let policy = self.engine.config.upgrade_policy();
+        match self.engine.slots[at].is_internal() {
+            // Its listener has hosts of its own.
+            true => Policy {
+                hosts: &ANY,
+                ..policy
+            },
+            false => policy,
+        }
     }
 
     /// Returns whether the connection is beyond the limit of connections.

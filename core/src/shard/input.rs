@@ -72,6 +72,23 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         engine.slots.id(at)
     }
 
+    /// Takes a socket of a listener that clients cannot reach, and returns the name of the connection.
+    /// `input` is what was read from it; it is modified.
+    ///
+    /// Its requests are [internal](crate::HttpRequest::is_internal), and may be for any host.
+    pub fn accept_internal(
+        &mut self,
+        now: Timestamp,
+        admission: Admission,
+        peer: SocketAddr,
+        input: &mut [u8],
+    ) -> ConnId {
+        let id = self.accept_from(now, admission, peer);
+        self.engine.slots[id.slot() as u32].subprotocol = SubprotocolIndex::INTERNAL;
+        self.handle_input(now, id, input);
+        id
+    }
+
     /// Takes a socket whose opening handshake another server has answered with 101, without
     /// extension and subprotocol, and returns the name of the connection. `input` is the head of the
     /// request, and the frames that were read behind it; it is modified.

@@ -46,6 +46,8 @@ pub struct ApiSettings {
     pub keys: ApiKeys,
     /// `error_mode`: whether errors are statuses of HTTP even if a request does not ask for that.
     pub transport_errors: bool,
+    /// Whether it is only served to internal requests, since there is a listener for these.
+    pub is_internal: bool,
 }
 
 /// What a request for a path of the API gets.
@@ -63,6 +65,9 @@ pub(crate) enum ApiVerdict {
 pub(crate) fn admit(settings: &ApiSettings, request: &HttpRequest<'_>) -> Option<ApiVerdict> {
     let rest = request.path().strip_prefix(PATH)?;
     if !rest.is_empty() && !rest.starts_with('/') {
+        return None;
+    }
+    if settings.is_internal && !request.is_internal() {
         return None;
     }
     Some(if !settings.keys.allow(request) {

@@ -3,12 +3,12 @@
 
 use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use stentor_core::config::Hosts;
 use stentor_core::proto::http::{
-    Fields, HandshakeError, HeadLimits, HttpConnection, HttpEvent, HttpLimits, HttpState,
+    Fields, HandshakeError, HeadLimits, HttpConnection, HttpEvent, HttpLimits, HttpState, Request,
 };
 use tracing::info;
 
@@ -110,7 +110,7 @@ pub(super) struct AdminRules {
 pub(super) fn serve<B: AdminBackend>(
     socket: AdminSocket<'_>,
     rules: &AdminRules,
-    backend: &B,
+    backend: &Arc<B>,
     collector: &Collector,
 ) -> io::Result<()> {
     let mut connection = AdminConnection {
@@ -124,6 +124,11 @@ pub(super) fn serve<B: AdminBackend>(
         let mut out = Vec::new();
         let status = match connection.receive()? {
             ReadStep::End => return Ok(()),
+            ReadStep::Application => {
+                let AdminConnection { socket, input, .. } = connection;
+                let socket = socket.into_incoming(input)?;
+                return backend.clone().accept(socket).map_err(io::Error::other);
+            }
             ReadStep::Refused(error) => {
                 rules.check.log_refusal(backend.dispatcher().clock(), error);
                 connection
@@ -134,7 +139,7 @@ pub(super) fn serve<B: AdminBackend>(
             }
             ReadStep::Request(route) => {
                 let reply = match route {
-                    Ok(route) => perform(backend, collector, route),
+                    Ok(route) => perform(&**backend, collector, route),
                     Err(reply) => reply,
                 };
                 reply
@@ -167,6 +172,8 @@ enum ReadStep {
     /// A request, or one whose content is not worth reading.
     Request(Result<Route, AdminReply>),
     Refused(HandshakeError),
+    /// The head of a request for the application, which is still in the input.
+    Application,
     /// No further request.
     End,
 }
@@ -187,6 +194,9 @@ impl AdminConnection<'_> {
             if let Some(HttpEvent::Head(head)) = step.event {
                 if let Err(error) = head.request().check_host(&self.rules.check.hosts) {
                     return Ok(ReadStep::Refused(error));
+                }
+                if is_for_application(head.request()) {
+                    return Ok(ReadStep::Application);
                 }
                 received = Some(route(head.request()));
                 keeps = head.keep_alive();
@@ -246,6 +256,12 @@ impl AdminConnection<'_> {
         let deadline = Instant::now() + self.rules.timeouts.response;
         self.socket.write_all(bytes, deadline)
     }
+}
+
+/// Returns whether a request is for the server API, which is the application's.
+fn is_for_application(request: &Request<'_>) -> bool {
+    let rest = request.path().strip_prefix("/api");
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Log lines about refused requests, at once and per second.

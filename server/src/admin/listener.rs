@@ -91,7 +91,7 @@ impl Admin {
             let thread = thread::Builder::new().name(format!("admin-{at}"));
             let thread = thread.spawn(move || {
                 let (listeners, stop, rules) = &*shared;
-                let serve = |socket| serve(socket, rules, &*backend, &collector);
+                let serve = |socket| serve(socket, rules, &backend, &collector);
                 run(listeners, stop, &*backend, serve);
             })?;
             serving.threads.push(thread);

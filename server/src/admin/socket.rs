@@ -8,6 +8,8 @@ use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::remote::{IncomingSocket, ReadSocket, SocketOrigin};
+
 /// The result of a wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Waited {
@@ -59,6 +61,19 @@ impl<'a> AdminSocket<'a> {
         // The responses to pipelined requests are written one by one.
         stream.set_nodelay(true)?;
         Ok(Self { stream, stop })
+    }
+
+    /// Returns the socket, from which these bytes were read, for the application.
+    pub(super) fn into_incoming(self, read: Vec<u8>) -> io::Result<IncomingSocket> {
+        let peer = self.stream.peer_addr()?;
+        Ok(IncomingSocket {
+            stream: self.stream,
+            arrival: ReadSocket {
+                peer,
+                read,
+                origin: SocketOrigin::Internal,
+            },
+        })
     }
 
     /// Reads into `buffer`. Returns 0 at the end of the input.

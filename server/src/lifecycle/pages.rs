@@ -14,6 +14,7 @@ use crate::admin::{Admin, Serving};
 use crate::host::{Host, ShardInput, TaskOf};
 use crate::inspect::{AdminBackend, AdminQuery, QUERY_TIMEOUT, ShardAnswer};
 use crate::metrics::{self, Collector};
+use crate::remote::{AcceptError, IncomingSocket, RemoteHost};
 use crate::{ServerCounters, Settings, SharedDispatcher};
 
 /// The pages. Dropping this ends their threads.
@@ -96,6 +97,10 @@ impl<N: Host> AdminBackend for N {
 
     fn counters(&self) -> &ServerCounters {
         &self.state().counters
+    }
+
+    fn accept(self: Arc<Self>, socket: IncomingSocket) -> Result<(), AcceptError> {
+        RemoteHost::accept(self, socket)
     }
 
     fn remote_stats(&self) -> RemoteStats {

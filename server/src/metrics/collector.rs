@@ -138,6 +138,7 @@ mod tests {
     use crate::counters::{ServerCounters, Turns};
     use crate::dispatch::SharedDispatcher;
     use crate::inspect::ShardAnswer;
+    use crate::remote::{AcceptError, IncomingSocket};
 
     /// A server of one shard, whose answer is the number of queries so far.
     struct QueryCounter {
@@ -188,6 +189,10 @@ mod tests {
 
         fn counters(&self) -> &ServerCounters {
             &self.counters
+        }
+
+        fn accept(self: Arc<Self>, _: IncomingSocket) -> Result<(), AcceptError> {
+            Err(AcceptError::Ended)
         }
 
         fn remote_stats(&self) -> RemoteStats {

@@ -15,7 +15,9 @@ use stentor_core::{CloseCode, ConnId, DeliveryReport, MessageType, SendOptions};
 
 use super::HostLink;
 use super::answer::{AnswerReceiver, answer};
-use super::socket::{AcceptError, IncomingSocket, UpgradeFields, UpgradeHead};
+use super::socket::{
+    AcceptError, IncomingSocket, ReadSocket, SocketOrigin, UpgradeFields, UpgradeHead,
+};
 use super::waiters::block_on;
 
 /// Publishes, sends, subscribes, closes and counts from any thread or task, and hands sockets over.
@@ -157,9 +159,11 @@ impl ServerHandle {
     ) -> Pending<'_, (), AcceptError> {
         self.hand_over(IncomingSocket {
             stream,
-            peer,
-            read: read.to_vec(),
-            is_answered: false,
+            arrival: ReadSocket {
+                peer,
+                read: read.to_vec(),
+                origin: SocketOrigin::Listener,
+            },
         })
     }
 
@@ -189,9 +193,11 @@ impl ServerHandle {
     ) -> Pending<'_, (), AcceptError> {
         self.hand_over(IncomingSocket {
             stream,
-            peer,
-            read: [head.as_bytes(), read].concat(),
-            is_answered: true,
+            arrival: ReadSocket {
+                peer,
+                read: [head.as_bytes(), read].concat(),
+                origin: SocketOrigin::Answered,
+            },
         })
     }
 

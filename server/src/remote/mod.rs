@@ -16,7 +16,9 @@ use stentor_core::channels::{RemoteStats, ServerEnd, ShardMessage, ShardSender};
 use stentor_core::{Config, ShardId};
 
 pub use handle::{Pending, ServerHandle};
-pub use socket::{AcceptError, IncomingSocket, UpgradeFields, UpgradeHead};
+pub use socket::{
+    AcceptError, IncomingSocket, ReadSocket, SocketOrigin, UpgradeFields, UpgradeHead,
+};
 use waiters::PermitWaiters;
 
 /// The server's end of the commands from other threads.

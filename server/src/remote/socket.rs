@@ -4,21 +4,66 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 
-use stentor_core::Config;
+use stentor_core::app::Isolation;
 use stentor_core::proto::http::{Fields, HandshakeError, HeadLimits, Request};
 use stentor_core::proto::ws::upgrade::{self, HeadAction};
+use stentor_core::shard::Admission;
+use stentor_core::{Config, ConnId, Handler, Shard, Timestamp};
 
 /// A socket that did not come from a listener of the server.
 #[derive(Debug)]
 pub struct IncomingSocket {
     /// The socket.
     pub stream: TcpStream,
+    /// What is known of it.
+    pub arrival: ReadSocket,
+}
+
+/// A socket that was read from before, apart from the socket.
+#[derive(Debug)]
+pub struct ReadSocket {
     /// The address of its peer.
     pub peer: SocketAddr,
     /// The bytes that were read from it.
     pub read: Vec<u8>,
-    /// Whether the opening handshake at the begin of `read` is answered.
-    pub is_answered: bool,
+    /// Where it comes from.
+    pub origin: SocketOrigin,
+}
+
+/// Where a socket comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SocketOrigin {
+    /// A listener of the application.
+    Listener,
+    /// An HTTP server, which has answered the opening handshake at the begin of what was read.
+    Answered,
+    /// The listener of the admin pages.
+    Internal,
+}
+
+impl ReadSocket {
+    /// Gives the socket to a shard, and returns the name of the connection.
+    pub fn enter<H: Handler, I: Isolation>(
+        self,
+        now: Timestamp,
+        admission: Admission,
+        shard: &mut Shard<H, I>,
+    ) -> ConnId {
+        let Self {
+            peer,
+            mut read,
+            origin,
+        } = self;
+        match origin {
+            SocketOrigin::Answered => shard.accept_upgraded(now, admission, peer, &mut read),
+            SocketOrigin::Internal => shard.accept_internal(now, admission, peer, &mut read),
+            SocketOrigin::Listener => {
+                let id = shard.accept_from(now, admission, peer);
+                shard.handle_input(now, id, &mut read);
+                id
+            }
+        }
+    }
 }
 
 /// The reason why a socket was not accepted.

@@ -34,6 +34,7 @@ pub(crate) struct TokenSettings {
 pub(super) fn settings(
     raw: &RawSettings,
     listen: &[Endpoint],
+    has_admin: bool,
     rooms: Rooms,
 ) -> (Arc<GatewaySettings>, Signing) {
     let client = client(raw);
@@ -54,7 +55,7 @@ pub(super) fn settings(
         tokens,
         subscription_tokens,
         client,
-        api: api(raw),
+        api: api(raw, has_admin),
         seed_protocol: SeedProtocol {
             enabled: raw
                 .switch_given("seed_protocol.enabled")
@@ -69,7 +70,7 @@ pub(super) fn settings(
     (Arc::new(settings), signing)
 }
 
-fn api(raw: &RawSettings) -> ApiSettings {
+fn api(raw: &RawSettings, has_admin: bool) -> ApiSettings {
     let secret = |key: &str| {
         let text = raw.text_or_default(key);
         if text == HIDDEN {
@@ -84,6 +85,7 @@ fn api(raw: &RawSettings) -> ApiSettings {
     }
     ApiSettings {
         keys,
+        is_internal: has_admin,
         transport_errors: raw.choice("http_api.error_mode") == "transport",
     }
 }

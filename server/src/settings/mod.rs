@@ -163,7 +163,7 @@ impl Settings {
         let is_loopback = admin_listen.as_ref().is_some_and(Endpoint::is_loopback);
         let admin_hosts = hosts(raw, &origins, is_loopback);
         let rooms = rooms(raw);
-        let (gateway, signing) = gateway::settings(raw, &listen, rooms);
+        let (gateway, signing) = gateway::settings(raw, &listen, admin_listen.is_some(), rooms);
         let paths: &[_] = match handler {
             HandlerKind::Gateway if gateway.seed_protocol.enabled => {
                 &["/connection/websocket", "/ws"]

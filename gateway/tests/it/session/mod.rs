@@ -36,7 +36,7 @@ fn settings(channel: ChannelSettings) -> GatewaySettings {
         client: ClientSettings::default(),
         api: ApiSettings {
             keys: ApiKeys::new(String::from("key").into(), String::from("before").into()),
-            transport_errors: false,
+            ..ApiSettings::default()
         },
         seed_protocol: SeedProtocol {
             enabled: true,

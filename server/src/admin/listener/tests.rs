@@ -15,6 +15,7 @@ use crate::counters::ServerCounters;
 use crate::dispatch::SharedDispatcher;
 use crate::inspect::{AdminQuery, ShardAnswer};
 use crate::listen::ListenAt;
+use crate::remote::{AcceptError, IncomingSocket};
 use crate::{Endpoint, Settings};
 
 /// A server whose shards do not answer.
@@ -43,6 +44,10 @@ impl AdminBackend for Silent {
 
     fn counters(&self) -> &ServerCounters {
         &self.counters
+    }
+
+    fn accept(self: Arc<Self>, _: IncomingSocket) -> Result<(), AcceptError> {
+        Err(AcceptError::Ended)
     }
 
     fn remote_stats(&self) -> RemoteStats {

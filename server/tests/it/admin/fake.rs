@@ -18,7 +18,9 @@ use stentor_core::{
 use stentor_server::admin::{AdminReply, answer};
 use stentor_server::inspect::{AdminBackend, AdminQuery, ShardAnswer};
 use stentor_server::metrics::Collector;
-use stentor_server::{ServerCounters, Settings, SharedDispatcher, Turns};
+use stentor_server::{
+    AcceptError, IncomingSocket, ServerCounters, Settings, SharedDispatcher, Turns,
+};
 
 pub(super) struct App;
 
@@ -162,6 +164,10 @@ impl AdminBackend for FakeServer {
 
     fn counters(&self) -> &ServerCounters {
         &self.counters
+    }
+
+    fn accept(self: Arc<Self>, _: IncomingSocket) -> Result<(), AcceptError> {
+        Err(AcceptError::Ended)
     }
 
     fn remote_stats(&self) -> RemoteStats {
