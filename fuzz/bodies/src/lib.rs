@@ -5,6 +5,7 @@
 //! a package of the main workspace, apart from the targets, because a target links only with
 //! libFuzzer and the tests of the workspace must build without it.
 
+mod api;
 mod block;
 mod channels;
 mod client;
@@ -27,6 +28,7 @@ mod reader;
 mod session;
 mod stream;
 
+pub use api::api;
 pub use channels::channels;
 pub use client::client;
 pub use client_json::client_json;
@@ -47,7 +49,7 @@ use reader::InputReader;
 pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// Every fuzz target.
-pub const TARGETS: [FuzzTarget; 13] = [
+pub const TARGETS: [FuzzTarget; 14] = [
     ("header", header),
     ("decode", decode),
     ("differential", differential),
@@ -61,4 +63,5 @@ pub const TARGETS: [FuzzTarget; 13] = [
     ("client_json", client_json),
     ("client_protobuf", client_protobuf),
     ("jwt", jwt),
+    ("api", api),
 ];
