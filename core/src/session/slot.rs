@@ -206,10 +206,12 @@ mod tests {
         let name = |agreed| SubprotocolIndex::new(agreed, &listed).name(&listed);
         assert_eq!(name(None), None);
         assert_eq!(name(Some("v0")), Some(Some("v0")));
-        assert_eq!(name(Some("v252")), Some(Some("v252")));
-        for unnamed in ["v253", "v254", "v299", "other"] {
+        assert_eq!(name(Some("v251")), Some(Some("v251")));
+        for unnamed in ["v252", "v253", "v254", "v299", "other"] {
             assert_eq!(name(Some(unnamed)), Some(None), "{unnamed}");
         }
-        assert_eq!(SubprotocolIndex::ANSWERED.name(&listed), None);
+        for unnamed in [SubprotocolIndex::ANSWERED, SubprotocolIndex::INTERNAL] {
+            assert_eq!(unnamed.name(&listed), None);
+        }
     }
 }
