@@ -88,6 +88,15 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                     handler.on_subscribe_refused(ctx, &channel);
                 });
             }
+            PendingOp::Question(request) => {
+                let from = request.from();
+                let panics = self.engine.counts.links.panics;
+                self.emit(at, |handler, ctx| handler.on_forwarded(ctx, request));
+                if self.engine.counts.links.panics > panics {
+                    // Whoever asks is not to wait for ever.
+                    self.engine.answer_question(from, Bytes::new());
+                }
+            }
             PendingOp::Timer => self.emit(at, |handler, ctx| handler.on_timer(ctx)),
             op => self.engine.run(at, op),
         }

@@ -300,7 +300,9 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 self.engine.hold_request(at, exchange, state);
                 let peer = self.engine.slots[at].peer.get();
                 let unix_time = self.engine.unix_time();
-                let held = HttpRequest::new(request, body, peer, upgrade.is_ok(), unix_time);
+                let has_origin = self.is_origin_allowed(&request, upgrade.is_ok());
+                let held =
+                    HttpRequest::new(request, body, peer, upgrade.is_ok(), has_origin, unix_time);
                 self.call(at, None, |handler, ctx| handler.on_held(ctx, &held));
             }
             None => {
@@ -371,7 +373,14 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     ) -> HttpRequest<'r> {
         let CompleteRequest { request, body, .. } = received;
         let peer = self.engine.slots[at].peer.get();
-        HttpRequest::new(*request, body, peer, is_upgrade, self.engine.unix_time())
+        let has_origin = self.is_origin_allowed(request, is_upgrade);
+        let unix_time = self.engine.unix_time();
+        HttpRequest::new(*request, body, peer, is_upgrade, has_origin, unix_time)
+    }
+
+    /// Returns whether the origin of a request is allowed, which that of an upgrade is.
+    fn is_origin_allowed(&self, request: &Request<'_>, is_upgrade: bool) -> bool {
+        is_upgrade || upgrade::is_origin_allowed(request, &self.engine.config.upgrade_policy())
     }
 
     /// Returns whether the connection is beyond the limit of connections.
