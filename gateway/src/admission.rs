@@ -6,6 +6,7 @@ use core::str;
 use stentor_core::app::Subprotocol;
 use stentor_core::{HttpRequest, HttpResponse};
 
+use crate::api::{self, ApiVerdict};
 use crate::client_protocol::ClientCodec;
 use crate::settings::{Access, GatewaySettings};
 
@@ -25,6 +26,8 @@ pub(crate) enum RequestVerdict {
         subprotocol: Subprotocol,
         has_frame_pings: bool,
     },
+    /// A backend.
+    Api(ApiVerdict),
     /// It is refused.
     Refused(Refusal),
 }
@@ -71,6 +74,9 @@ impl Refusal {
 
 /// Decides on a request.
 pub(crate) fn admit(settings: &GatewaySettings, request: &HttpRequest<'_>) -> RequestVerdict {
+    if let Some(verdict) = api::admit(&settings.api, request) {
+        return RequestVerdict::Api(verdict);
+    }
     let is_client = request.path() == CLIENT_PATH;
     let is_room = settings.seed_protocol.enabled && SEED_PATHS.contains(&request.path());
     if !is_client && !is_room {

@@ -14,6 +14,7 @@ use stentor_core::{
 };
 
 use crate::admission::{RequestVerdict, admit};
+use crate::api::{ApiCall, ApiRun, ApiVerdict};
 use crate::client_id::ClientIds;
 use crate::client_protocol::DisconnectCode;
 use crate::command::priority;
@@ -45,6 +46,8 @@ enum Protocol {
     Room { client: u64 },
     /// The channel protocol.
     Client(Box<Session>),
+    /// A request of the server API.
+    Api(Box<ApiCall>),
 }
 
 impl Gateway {
@@ -63,12 +66,23 @@ impl Gateway {
     }
 
     /// Calls the protocol of a connection.
-    fn call<R>(
+    fn call(
         &mut self,
         ctx: &mut Context<'_, Self>,
-        room: impl FnOnce(&Rooms, &NamespaceRooms<'_>, &mut Context<'_, Self, ()>) -> R,
-        client: impl FnOnce(SessionCall<'_, '_, Self>) -> R,
-    ) -> R {
+        room: impl FnOnce(&Rooms, &NamespaceRooms<'_>, &mut Context<'_, Self, ()>),
+        client: impl FnOnce(SessionCall<'_, '_, Self>),
+    ) {
+        self.call_any(ctx, room, client, |_| {});
+    }
+
+    /// Calls the protocol of a connection, or its request of the server API.
+    fn call_any(
+        &mut self,
+        ctx: &mut Context<'_, Self>,
+        room: impl FnOnce(&Rooms, &NamespaceRooms<'_>, &mut Context<'_, Self, ()>),
+        client: impl FnOnce(SessionCall<'_, '_, Self>),
+        api: impl FnOnce(ApiRun<'_, '_, Self>),
+    ) {
         let (state, mut ctx) = ctx.split();
         let settings = &*self.settings;
         match &mut state.0 {
@@ -77,7 +91,7 @@ impl Gateway {
                     settings,
                     client: *client,
                 };
-                room(&settings.seed_protocol.rooms, &rooms, &mut ctx)
+                room(&settings.seed_protocol.rooms, &rooms, &mut ctx);
             }
             Protocol::Client(session) => {
                 self.shared.begin();
@@ -86,8 +100,14 @@ impl Gateway {
                     shared: &mut self.shared,
                     session,
                     ctx: &mut ctx,
-                })
+                });
             }
+            Protocol::Api(call) => api(ApiRun {
+                settings,
+                shared: &mut self.shared,
+                call,
+                ctx: &mut ctx,
+            }),
         }
     }
 }
@@ -116,11 +136,29 @@ impl Handler for Gateway {
                 let acceptance = Acceptance::new(state).codec(codec_of(codec));
                 Decision::Accept(acceptance.subprotocol(subprotocol))
             }
+            RequestVerdict::Api(ApiVerdict::Held) => {
+                Decision::Hold(ConnectionState(Protocol::Api(Box::new(ApiCall::new()))))
+            }
+            RequestVerdict::Api(ApiVerdict::Refused(response)) => Decision::Respond(response),
+            RequestVerdict::Api(ApiVerdict::Unauthorized(response)) => {
+                self.shared.stats.api.unauthorized += 1;
+                Decision::Respond(response)
+            }
             RequestVerdict::Refused(refusal) => {
                 self.shared.stats.requests_refused += u64::from(refusal.is_of_access());
                 Decision::Reject(refusal.response())
             }
         }
+    }
+
+    fn on_held(&mut self, ctx: &mut Context<'_, Self>, request: &HttpRequest<'_>) {
+        self.call_any(
+            ctx,
+            // Their requests are not held.
+            |_, _, _| {},
+            |_| {},
+            |mut api| api.begin(request),
+        );
     }
 
     fn on_open(&mut self, ctx: &mut Context<'_, Self>) {
@@ -164,11 +202,12 @@ impl Handler for Gateway {
     }
 
     fn on_published(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, outcome: DeliveryReport) {
-        self.call(
+        self.call_any(
             ctx,
             |_, _, ctx| Rooms::handle_report(ctx, ticket, outcome),
             // Its clients ask for no receipts.
             |_| {},
+            |mut api| api.handle_report(ticket, outcome),
         );
     }
 
@@ -198,12 +237,18 @@ impl Handler for Gateway {
         );
     }
 
-    fn on_accepted(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, _: Option<Position>) {
-        self.call(
+    fn on_accepted(
+        &mut self,
+        ctx: &mut Context<'_, Self>,
+        ticket: u64,
+        position: Option<Position>,
+    ) {
+        self.call_any(
             ctx,
             // It does not ask.
             |_, _, _| {},
             |mut call| call.handle_accepted(ticket),
+            |mut api| api.handle_accepted(ticket, position),
         );
     }
 
@@ -213,12 +258,25 @@ impl Handler for Gateway {
         ticket: u64,
         answer: ChannelAnswer,
     ) {
-        self.call(
-            ctx,
+        match &ctx.state().0 {
             // It asks nothing.
-            |_, _, _| {},
-            |mut call| call.handle_answer(ticket, answer),
-        );
+            Protocol::Room { .. } => {}
+            Protocol::Client(_) => {
+                self.call(
+                    ctx,
+                    |_, _, _| {},
+                    |mut call| call.handle_answer(ticket, answer),
+                );
+            }
+            Protocol::Api(_) => {
+                self.call_any(
+                    ctx,
+                    |_, _, _| {},
+                    |_| {},
+                    |mut api| api.handle_answer(answer),
+                );
+            }
+        }
     }
 
     fn shutdown(codec: Codec) -> (CloseCode, &'static str) {

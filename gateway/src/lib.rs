@@ -6,7 +6,7 @@
 //! texts and priorities of the answers. `docs/protocol.md` of the repository describes the protocol.
 //!
 //! [`Gateway`] is the handler of the product: it serves those commands and the Centrifugo client
-//! protocol on the same channels. [`client_protocol`], [`token`] and [`namespaces`] are the data types
+//! protocol on the same channels, and the server API to backends. [`client_protocol`], [`token`] and [`namespaces`] are the data types
 //! and rules of that.
 //!
 //! Like the core, this crate has no I/O, clock, thread or `unsafe` code.
@@ -37,6 +37,7 @@ extern crate alloc;
 
 mod admission;
 mod annotation;
+mod api;
 mod client_id;
 pub mod client_protocol;
 pub mod command;
@@ -51,8 +52,9 @@ mod settings;
 mod stats;
 pub mod token;
 
+pub use api::{ApiKeys, ApiMethod, ApiSettings};
 pub use gateway::{ConnectionState, Gateway};
 pub use index_page::{INDEX_PAGE, INDEX_POLICY};
 pub use rooms::{NoRoomPolicy, RoomOutcome, RoomTask, Rooms};
 pub use settings::{Access, ClientSettings, GatewaySettings, Secret, SeedProtocol};
-pub use stats::GatewayStats;
+pub use stats::{ApiStats, GatewayStats};

@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use stentor_core::config::{ConfigBuilder, ConnectionLimits};
 
+use crate::api::ApiSettings;
 use crate::namespaces::Namespaces;
 use crate::publication_encoding::{JSON, PROTOBUF};
 use crate::rooms::Rooms;
@@ -25,6 +26,8 @@ pub struct GatewaySettings {
     pub namespaces: Arc<Namespaces>,
     /// Settings of clients of the channel protocol.
     pub client: ClientSettings,
+    /// The server API.
+    pub api: ApiSettings,
     /// The seed protocol: commands of one word, such as `join:lobby`.
     pub seed_protocol: SeedProtocol,
     /// The part of client ids that no other node of the same service has: 10 bits.

@@ -1,5 +1,6 @@
 //! Counters of a gateway.
 
+use crate::api::ApiMethod;
 use crate::client_protocol::{DisconnectCode, ErrorCode, UnsubscribeCode};
 use crate::token::TokenError;
 
@@ -19,10 +20,50 @@ pub struct GatewayStats {
     pub not_recovered: u64,
     /// Requests that were refused because the server has no key, or is for development only.
     pub requests_refused: u64,
+    /// Calls of the server API.
+    pub api: ApiStats,
     token_failures: Counts<{ TokenError::ALL.len() }>,
     errors: Counts<{ ErrorCode::ALL.len() }>,
     unsubscribes: Counts<{ UnsubscribeCode::ALL.len() }>,
     disconnects: Counts<{ DisconnectCode::ALL.len() }>,
+}
+
+/// Requests of the server API, and what was answered.
+#[derive(Clone, Debug, Default)]
+pub struct ApiStats {
+    /// Requests without a key, or with another one.
+    pub unauthorized: u64,
+    /// Requests whose body could not be read.
+    pub undecodable: u64,
+    calls: Counts<{ ApiMethod::ALL.len() }>,
+    errors: Counts<{ ErrorCode::ALL.len() }>,
+}
+
+impl ApiStats {
+    /// Returns how often each method was called.
+    pub fn calls(&self) -> impl Iterator<Item = (ApiMethod, u64)> + '_ {
+        self.calls.with(ApiMethod::ALL)
+    }
+
+    /// Returns how many calls were answered with each error.
+    pub fn errors(&self) -> impl Iterator<Item = (ErrorCode, u64)> + '_ {
+        self.errors.with(ErrorCode::ALL)
+    }
+
+    pub(crate) fn add_call(&mut self, method: ApiMethod) {
+        self.calls.add(ApiMethod::ALL, method);
+    }
+
+    pub(crate) fn add_error(&mut self, code: ErrorCode) {
+        self.errors.add(ErrorCode::ALL, code);
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.unauthorized += other.unauthorized;
+        self.undecodable += other.undecodable;
+        self.calls.add_all(&other.calls);
+        self.errors.add_all(&other.errors);
+    }
 }
 
 /// A counter for each of several codes.
@@ -63,6 +104,7 @@ impl GatewayStats {
         self.recovered += other.recovered;
         self.not_recovered += other.not_recovered;
         self.requests_refused += other.requests_refused;
+        self.api.add(&other.api);
         self.token_failures.add_all(&other.token_failures);
         self.errors.add_all(&other.errors);
         self.unsubscribes.add_all(&other.unsubscribes);

@@ -20,6 +20,9 @@ pub enum ChannelQuery {
     Occupancy,
     /// What was published.
     History(HistoryQuery),
+    /// That what was published is forgotten. The position stays, so that a subscriber that has missed
+    /// something is not recovered.
+    ClearHistory,
 }
 
 /// Which part of what was published is asked for.
@@ -59,6 +62,8 @@ pub enum ChannelAnswer {
         /// The publications.
         publications: Vec<KeptPublication>,
     },
+    /// What was published is forgotten.
+    HistoryCleared,
     /// The channel has another epoch than that of the question.
     ForeignEpoch(Position),
 }

@@ -179,6 +179,13 @@ impl Streams {
         })
     }
 
+    /// Forgets what was published to a channel, and keeps its position.
+    pub(crate) fn clear(&mut self, name: &[u8]) {
+        if let Some(at) = self.find(self.hash.hash_one(name), name) {
+            self.change(at, |_, stream| stream.clear());
+        }
+    }
+
     /// Returns when something is due to be forgotten, at the earliest.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.due.peek().map(|&Reverse((due, _))| due)
@@ -241,6 +248,11 @@ impl Streams {
         }
     }
 
+    fn find(&self, hash: u64, name: &[u8]) -> Option<u32> {
+        let is_it = |&at: &u32| self.streams[at].name() == name;
+        self.by_name.find(hash, is_it).copied()
+    }
+
     /// Does something with the stream of a channel, which begins if there is none or it is over.
     fn with<R>(
         &mut self,
@@ -250,12 +262,8 @@ impl Streams {
         action: impl FnOnce(&mut ChannelStream) -> R,
     ) -> R {
         let hash = self.hash.hash_one(name);
-        let (streams, state) = (&self.streams, &self.hash);
-        let found = self
-            .by_name
-            .find(hash, |&at| streams[at].name() == name)
-            .copied();
-        let at = found.unwrap_or_else(|| {
+        let state = &self.hash;
+        let at = self.find(hash, name).unwrap_or_else(|| {
             let epoch = Epoch::from_bits(self.epochs.next());
             let stream = ChannelStream::new(epoch, retention, now);
             let due = stream.due();

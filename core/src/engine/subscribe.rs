@@ -319,6 +319,10 @@ impl<A: AppTypes> Engine<A> {
             ChannelQuery::Members => self.presence.list(&channel),
             ChannelQuery::Occupancy => self.presence.occupancy(&channel),
             ChannelQuery::History(history) => self.streams.history(&channel, &history, self.now),
+            ChannelQuery::ClearHistory => {
+                self.streams.clear(&channel);
+                ChannelAnswer::HistoryCleared
+            }
         };
         let report = Completion {
             conn: from,

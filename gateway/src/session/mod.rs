@@ -24,9 +24,9 @@ mod subscribe;
 mod subscriptions;
 mod timers;
 
-pub(crate) use publish::send_options;
+pub(crate) use publish::{send_options, send_options_with};
 pub(crate) use replies::close_code;
-pub(crate) use rules::retention_of;
+pub(crate) use rules::{retention_of, since};
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -131,7 +131,7 @@ pub(crate) struct Shared {
     out: Vec<u8>,
     /// The token that is verified.
     token: Vec<u8>,
-    annotation: Vec<u8>,
+    pub(crate) annotation: Vec<u8>,
 }
 
 impl Shared {

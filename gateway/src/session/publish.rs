@@ -20,8 +20,17 @@ pub(crate) fn send_options(
     overflow: OverflowPolicy,
     tags: &[(&str, &str)],
 ) -> SendOptions {
-    let mut send =
-        SendOptions::new(options.priority).overflow(options.overflow.unwrap_or(overflow));
+    send_options_with(options, options.priority, overflow, tags)
+}
+
+/// Returns how a publication of this priority is treated.
+pub(crate) fn send_options_with(
+    options: &ChannelOptions,
+    priority: u8,
+    overflow: OverflowPolicy,
+    tags: &[(&str, &str)],
+) -> SendOptions {
+    let mut send = SendOptions::new(priority).overflow(options.overflow.unwrap_or(overflow));
     if let Some(ttl) = options.ttl {
         send = send.ttl(ttl);
     }

@@ -108,7 +108,7 @@ pub(crate) fn retention_of(resolved: ResolvedChannel<'_, '_>, bytes: usize) -> O
 }
 
 /// Returns a position as the core has it. An empty epoch is that of the channel.
-pub(super) fn since(epoch: &str, offset: u64) -> Since {
+pub(crate) fn since(epoch: &str, offset: u64) -> Since {
     Since {
         epoch: (!epoch.is_empty()).then(|| Epoch::from_text(epoch)),
         offset,

@@ -1,10 +1,11 @@
-//! Declarations of the settings of the channel protocol: clients, tokens, names of channels.
+//! Declarations of the settings of the channel protocol: clients, tokens, the server API, names of
+//! channels.
 
 use stentor_core::config::Unit;
 
 use super::Settings;
 use super::channel_table::{ChannelOption, OPTIONS};
-use super::declaration::FlagKind::{self, File, Number, Secret, Switch, Tables, Text};
+use super::declaration::FlagKind::{self, Choice, File, Number, Secret, Switch, Tables, Text};
 use super::declaration::{Declaration, bytes, count, millis, open};
 use super::value::Bounds;
 
@@ -13,7 +14,7 @@ pub(super) fn declarations() -> impl Iterator<Item = &'static Declaration> {
     let options = OPTIONS
         .iter()
         .map(|option: &ChannelOption| &option.declaration);
-    let tables = [CLIENT, TOKENS, SUBSCRIPTION_TOKENS, CHANNEL];
+    let tables = [CLIENT, TOKENS, SUBSCRIPTION_TOKENS, HTTP_API, CHANNEL];
     tables.into_iter().flatten().chain(options)
 }
 
@@ -232,6 +233,34 @@ const SUBSCRIPTION_TOKENS: &[Declaration] = tokens!(
         "Verifies subscription tokens with the settings below and not with those of client.token",
     )
 );
+
+const HTTP_API: &[Declaration] = &[
+    Declaration::new(
+        "http_api.key",
+        Secret,
+        "Key of the server API; without it the API refuses every call",
+    ),
+    Declaration::new(
+        "http_api.key_file",
+        File,
+        "File with that key; a final line break is not part of it",
+    ),
+    Declaration::new(
+        "http_api.previous_key",
+        Secret,
+        "Key of the server API before, while the key is changed",
+    ),
+    Declaration::new(
+        "http_api.previous_key_file",
+        File,
+        "File with that key; a final line break is not part of it",
+    ),
+    Declaration::new(
+        "http_api.error_mode",
+        Choice(&["result", "transport"], "result"),
+        "Whether the server API answers errors with 200, or with a status of HTTP",
+    ),
+];
 
 const CHANNEL: &[Declaration] = &[
     Declaration::new(

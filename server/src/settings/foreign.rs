@@ -24,7 +24,7 @@ const NO_BACKEND: &str =
 const IN_MEMORY: &str = "history and presence are kept in the memory of the server; remove it";
 const NOT_SERVED: &str =
     "only the WebSocket transport is served, at /connection/websocket; remove it";
-const NO_API: &str = "there is no server API; remove it, and publish as a client with a token";
+const NO_GRPC: &str = "the server API is served over HTTP, at /api; use `http_api.key`";
 const HMAC_ONLY: &str = "tokens are verified with HS256, HS384 and HS512; use `hmac_secret_key` of \
                          the same section";
 const STREAMS_ONLY: &str = "every subscription is of the type stream; remove it";
@@ -79,7 +79,20 @@ const FOREIGN: &[(&[&str], &str)] = &[
         ],
         NOT_SERVED,
     ),
-    (&["http_api", "grpc_api", "api_key"], NO_API),
+    (&["grpc_api"], NO_GRPC),
+    (&["api_key", "http_api.external"], "use `http_api.key`"),
+    (
+        &["http_api.insecure"],
+        "the API always needs a key; use `http_api.key`",
+    ),
+    (
+        &["http_api.disabled"],
+        "the API is only served with a key; remove it",
+    ),
+    (
+        &["http_api.handler_prefix"],
+        "the API is served at /api; remove it",
+    ),
     (
         &[
             "admin.enabled",

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use stentor_gateway::token::{HmacKey, InvalidPattern, Verifier};
-use stentor_gateway::{Access, ClientSettings, GatewaySettings, Rooms, SeedProtocol};
+use stentor_gateway::{
+    Access, ApiKeys, ApiSettings, ClientSettings, GatewaySettings, Rooms, Secret, SeedProtocol,
+};
 
 use super::endpoint::Endpoint;
 use super::flag::HIDDEN;
@@ -52,6 +54,7 @@ pub(super) fn settings(
         tokens,
         subscription_tokens,
         client,
+        api: api(raw),
         seed_protocol: SeedProtocol {
             enabled: raw
                 .switch_given("seed_protocol.enabled")
@@ -64,6 +67,31 @@ pub(super) fn settings(
         node: node(raw),
     };
     (Arc::new(settings), signing)
+}
+
+fn api(raw: &RawSettings) -> ApiSettings {
+    let secret = |key: &str| {
+        let text = raw.text_or_default(key);
+        if text == HIDDEN {
+            report_hidden(raw, key);
+        }
+        Secret::from(String::from(text))
+    };
+    let (key, previous) = ("http_api.key", "http_api.previous_key");
+    let keys = ApiKeys::new(secret(key), secret(previous));
+    if !raw.text_or_default(previous).is_empty() && raw.text_or_default(key).is_empty() {
+        raw.report_problem(previous, format!("needs `{key}`"));
+    }
+    ApiSettings {
+        keys,
+        transport_errors: raw.choice("http_api.error_mode") == "transport",
+    }
+}
+
+/// Reports a secret from `config show`.
+fn report_hidden(raw: &RawSettings, key: &str) {
+    let problem = format!("cannot be `{HIDDEN}`, which is shown in place of a secret");
+    raw.report_problem(key, problem);
 }
 
 fn client(raw: &RawSettings) -> ClientSettings {
@@ -126,10 +154,8 @@ fn tokens(raw: &RawSettings, section: &str) -> TokenSettings {
     let key_of = |name: &str| format!("{section}.{name}");
     let hmac = |name| {
         let text = raw.text(&key_of(name))?;
-        // From `config show`.
         if text == HIDDEN {
-            let problem = format!("cannot be `{HIDDEN}`, which is shown in place of a secret");
-            raw.report_problem(&key_of(name), problem);
+            report_hidden(raw, &key_of(name));
         }
         HmacKey::new(text.as_bytes())
     };

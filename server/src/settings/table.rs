@@ -37,6 +37,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
         ],
     ),
     ("Tokens", &["client.token.", "client.subscription_token."]),
+    ("Server API", &["http_api."]),
     ("Channels", &["channel."]),
     ("Options of channels", &["channel.without_namespace."]),
     ("HTTP", &["http."]),

@@ -189,6 +189,7 @@ fn gateway_settings(
     };
     let verifier = Verifier::new(HmacKey::new(SECRET).expect("a secret"));
     GatewaySettings {
+        api: stentor_gateway::ApiSettings::default(),
         access: Access::Configured,
         tokens: Some(Arc::new(verifier)),
         subscription_tokens: None,

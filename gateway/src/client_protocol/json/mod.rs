@@ -4,7 +4,7 @@
 mod decode;
 mod encode;
 pub(crate) mod field;
-mod writer;
+pub(crate) mod writer;
 
 pub(super) use decode::JsonCommands;
 pub(super) use encode::{encode_publication, encode_reply};

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use data_encoding::BASE64;
 use serde_json::value::RawValue;
 
 use crate::client_protocol::error::InvalidPayload;
@@ -9,14 +10,14 @@ use crate::client_protocol::error::InvalidPayload;
 /// An object that is being written. Members whose value is empty are left out, except with the
 /// methods named `*_always`.
 #[derive(Debug)]
-pub(super) struct ObjectWriter<'o> {
+pub(crate) struct ObjectWriter<'o> {
     out: &'o mut Vec<u8>,
     is_empty: bool,
 }
 
 impl<'o> ObjectWriter<'o> {
     /// Writes an object whose members `fill` writes.
-    pub(super) fn write(
+    pub(crate) fn write(
         out: &'o mut Vec<u8>,
         fill: impl FnOnce(&mut ObjectWriter<'_>) -> Result<(), InvalidPayload>,
     ) -> Result<(), InvalidPayload> {
@@ -46,17 +47,17 @@ impl<'o> ObjectWriter<'o> {
         self.is_empty = false;
     }
 
-    pub(super) fn text(&mut self, name: &'static str, text: &str) {
+    pub(crate) fn text(&mut self, name: &'static str, text: &str) {
         if !text.is_empty() {
             self.text_always(name, text);
         }
     }
 
-    pub(super) fn text_always(&mut self, name: &'static str, text: &str) {
+    pub(crate) fn text_always(&mut self, name: &'static str, text: &str) {
         write_text(self.member(name), text);
     }
 
-    pub(super) fn number(
+    pub(crate) fn number(
         &mut self,
         name: &'static str,
         number: impl itoa::Integer + Default + PartialEq,
@@ -66,19 +67,19 @@ impl<'o> ObjectWriter<'o> {
         }
     }
 
-    pub(super) fn number_always(&mut self, name: &'static str, number: impl itoa::Integer) {
+    pub(crate) fn number_always(&mut self, name: &'static str, number: impl itoa::Integer) {
         let mut digits = itoa::Buffer::new();
         self.member(name)
             .extend_from_slice(digits.format(number).as_bytes());
     }
 
-    pub(super) fn flag(&mut self, name: &'static str, is_set: bool) {
+    pub(crate) fn flag(&mut self, name: &'static str, is_set: bool) {
         if is_set {
             self.member(name).extend_from_slice(b"true");
         }
     }
 
-    pub(super) fn payload(
+    pub(crate) fn payload(
         &mut self,
         name: &'static str,
         payload: &[u8],
@@ -89,7 +90,22 @@ impl<'o> ObjectWriter<'o> {
         write_payload(self.member(name), payload)
     }
 
-    pub(super) fn object(
+    /// Writes a payload, or under another name in base64 if it is no JSON.
+    pub(crate) fn payload_or_base64(
+        &mut self,
+        name: &'static str,
+        base64_name: &'static str,
+        payload: &[u8],
+    ) {
+        let (len, is_empty) = (self.out.len(), self.is_empty);
+        if self.payload(name, payload).is_err() {
+            self.out.truncate(len);
+            self.is_empty = is_empty;
+            write_text(self.member(base64_name), &BASE64.encode(payload));
+        }
+    }
+
+    pub(crate) fn object(
         &mut self,
         name: &'static str,
         fill: impl FnOnce(&mut ObjectWriter<'_>) -> Result<(), InvalidPayload>,
@@ -98,7 +114,7 @@ impl<'o> ObjectWriter<'o> {
     }
 
     /// Writes a member of a map, whose name is any text.
-    pub(super) fn entry(
+    pub(crate) fn entry(
         &mut self,
         name: &str,
         fill: impl FnOnce(&mut ObjectWriter<'_>) -> Result<(), InvalidPayload>,
@@ -108,7 +124,7 @@ impl<'o> ObjectWriter<'o> {
     }
 
     /// Writes a member of a map of texts.
-    pub(super) fn text_entry(&mut self, name: &str, text: &str) {
+    pub(crate) fn text_entry(&mut self, name: &str, text: &str) {
         self.entry_name(name);
         write_text(self.out, text);
     }
@@ -120,7 +136,7 @@ impl<'o> ObjectWriter<'o> {
     }
 
     /// Writes an array of objects.
-    pub(super) fn list_always<T>(
+    pub(crate) fn list_always<T>(
         &mut self,
         name: &'static str,
         items: &[T],
@@ -138,7 +154,7 @@ impl<'o> ObjectWriter<'o> {
         Ok(())
     }
 
-    pub(super) fn list<T>(
+    pub(crate) fn list<T>(
         &mut self,
         name: &'static str,
         items: &[T],

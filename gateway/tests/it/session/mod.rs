@@ -16,7 +16,7 @@ use std::sync::Arc;
 use data_encoding::BASE64URL_NOPAD;
 use stentor_gateway::namespaces::{ChannelOptions, ChannelSettings};
 use stentor_gateway::token::{Algorithm, HmacKey, SigningKey, Verifier};
-use stentor_gateway::{Access, ClientSettings, GatewaySettings, SeedProtocol};
+use stentor_gateway::{Access, ApiSettings, ClientSettings, GatewaySettings, SeedProtocol};
 
 /// The wall clock when a server starts, in seconds.
 const NOW: u64 = 1_800_000_000;
@@ -29,6 +29,7 @@ fn settings(channel: ChannelSettings) -> GatewaySettings {
         subscription_tokens: None,
         namespaces: Arc::new(channel.build().expect("valid settings")),
         client: ClientSettings::default(),
+        api: ApiSettings::default(),
         seed_protocol: SeedProtocol {
             enabled: true,
             ..SeedProtocol::default()

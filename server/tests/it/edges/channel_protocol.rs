@@ -148,6 +148,18 @@ pub(super) fn all() -> Vec<Edges> {
             &["", "tag", "share"],
         ),
     ];
+    let keys = [
+        "http_api.key",
+        "http_api.key_file",
+        "http_api.previous_key",
+        "http_api.previous_key_file",
+    ];
+    all.extend(keys.map(|name| words(name, &["a text"], &[])));
+    all.push(words(
+        "http_api.error_mode",
+        &["result", "transport"],
+        &["", "Result"],
+    ));
     for section in ["client.token", "client.subscription_token"] {
         let key = |name: &str| -> &'static str { String::leak(format!("{section}.{name}")) };
         let texts = [
@@ -212,6 +224,9 @@ pub(super) fn needed(name: &str) -> Vec<String> {
     }
     if name.contains("previous_secret_key") && name.starts_with("client.token.") {
         flags.push(flag("client.token.hmac_secret_key", "key"));
+    }
+    if name.starts_with("http_api.previous_key") {
+        flags.push(flag("http_api.key", "key"));
     }
     if let Some((section, _)) = name.split_once("_valid_until") {
         flags.push(flag(section, "key"));

@@ -284,7 +284,11 @@ fn a_key_of_centrifugo_that_does_not_exist_says_what_to_do() {
             "sse",
             "only the WebSocket transport is served",
         ),
-        ("http_api.key = \"k\"", "http_api", "there is no server API"),
+        (
+            "grpc_api.enabled = true",
+            "grpc_api",
+            "the server API is served over HTTP",
+        ),
         (
             "shared_poll.hmac_secret_key = \"k\"",
             "shared_poll",

@@ -7,11 +7,13 @@ use std::path::Path;
 use stentor_server::metrics::{self, Snapshot};
 use stentor_server::{Settings, SettingsError};
 
-const KEYS: [&str; 4] = [
+const KEYS: [&str; 6] = [
     "client.token.hmac_secret_key",
     "client.token.hmac_previous_secret_key",
     "client.subscription_token.hmac_secret_key",
     "client.subscription_token.hmac_previous_secret_key",
+    "http_api.key",
+    "http_api.previous_key",
 ];
 
 fn parse(args: &[&str], file: &str) -> Result<Settings, SettingsError> {
