@@ -5,7 +5,8 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use stentor_core::app::Acceptance;
+use bytes::Bytes;
+use stentor_core::app::{Acceptance, ShardContext, ShardRequest};
 use stentor_core::channels::{ChannelAnswer, Position, Subscribed};
 use stentor_core::delivery::{Codec, Outgoing};
 use stentor_core::{
@@ -18,12 +19,14 @@ use crate::api::{ApiCall, ApiRun, ApiVerdict};
 use crate::client_id::ClientIds;
 use crate::client_protocol::DisconnectCode;
 use crate::command::priority;
+use crate::emulation::{ArrivedCommands, CommandPost, StreamVerdict};
 use crate::gateway_rooms::NamespaceRooms;
-use crate::publication_encoding::{self, CODECS, codec_of};
+use crate::publication_encoding::{self, CODECS};
 use crate::rooms::{RoomOutcome, RoomTask, Rooms};
 use crate::session::{Session, SessionCall, Shared, close_code};
 use crate::settings::GatewaySettings;
 use crate::stats::GatewayStats;
+use crate::transport::ClientLink;
 
 /// The text that clients of the seed protocol get from time to time, if that is set.
 const HEARTBEAT: &[u8] = b"heartbeat";
@@ -48,6 +51,8 @@ enum Protocol {
     Client(Box<Session>),
     /// A request of the server API.
     Api(Box<ApiCall>),
+    /// A request with commands for another connection.
+    Commands(Box<CommandPost>),
 }
 
 impl Gateway {
@@ -108,6 +113,8 @@ impl Gateway {
                 call,
                 ctx: &mut ctx,
             }),
+            // They wait for one answer only.
+            Protocol::Commands(_) => {}
         }
     }
 }
@@ -127,14 +134,26 @@ impl Handler for Gateway {
         match admit(&self.settings, request) {
             RequestVerdict::Room => Decision::accept(ConnectionState(Protocol::Room { client: 0 })),
             RequestVerdict::Client {
-                codec,
+                link,
                 subprotocol,
-                has_frame_pings,
-            } => {
-                let session = Box::new(Session::new(codec, has_frame_pings));
-                let state = ConnectionState(Protocol::Client(session));
-                let acceptance = Acceptance::new(state).codec(codec_of(codec));
-                Decision::Accept(acceptance.subprotocol(subprotocol))
+                first,
+            } => Decision::Accept(accept(link, first).subprotocol(subprotocol)),
+            RequestVerdict::Stream(StreamVerdict::Session {
+                link,
+                first,
+                fields,
+            }) => {
+                let mut acceptance = accept(link, first).wire(link.wire());
+                for (name, value) in fields {
+                    acceptance = acceptance.field(name, value);
+                }
+                Decision::Accept(acceptance)
+            }
+            RequestVerdict::Stream(StreamVerdict::Commands(post)) => {
+                Decision::Hold(ConnectionState(Protocol::Commands(Box::new(post))))
+            }
+            RequestVerdict::Stream(StreamVerdict::Answered(response)) => {
+                Decision::Respond(response)
             }
             RequestVerdict::Api(ApiVerdict::Held) => {
                 Decision::Hold(ConnectionState(Protocol::Api(Box::new(ApiCall::new()))))
@@ -152,6 +171,9 @@ impl Handler for Gateway {
     }
 
     fn on_held(&mut self, ctx: &mut Context<'_, Self>, request: &HttpRequest<'_>) {
+        if let (ConnectionState(Protocol::Commands(post)), mut ctx) = ctx.split() {
+            return post.begin(&mut ctx);
+        }
         self.call_any(
             ctx,
             // Their requests are not held.
@@ -259,8 +281,8 @@ impl Handler for Gateway {
         answer: ChannelAnswer,
     ) {
         match &ctx.state().0 {
-            // It asks nothing.
-            Protocol::Room { .. } => {}
+            // They ask nothing.
+            Protocol::Room { .. } | Protocol::Commands(_) => {}
             Protocol::Client(_) => {
                 self.call(
                     ctx,
@@ -277,6 +299,43 @@ impl Handler for Gateway {
                 );
             }
         }
+    }
+
+    fn on_shard_request(&mut self, shard: &mut ShardContext<'_, Self>, request: ShardRequest) {
+        let refused = match ArrivedCommands::decode(request.payload()) {
+            Some(arrived) => shard.forward(arrived.conn, request).err(),
+            None => Some(request),
+        };
+        if let Some(request) = refused {
+            shard.answer(request, Bytes::new());
+        }
+    }
+
+    fn on_forwarded(&mut self, ctx: &mut Context<'_, Self>, request: ShardRequest) {
+        if let Some(arrived) = ArrivedCommands::decode(request.payload()) {
+            self.call(
+                ctx,
+                // Nobody has its secret.
+                |_, _, _| {},
+                |mut call| call.handle_message(&arrived.commands),
+            );
+        }
+        ctx.answer(request, ArrivedCommands::TAKEN);
+    }
+
+    fn on_shard_answers(
+        &mut self,
+        ctx: &mut Context<'_, Self>,
+        _: u64,
+        answers: Vec<(ShardId, Bytes)>,
+    ) {
+        if let (ConnectionState(Protocol::Commands(post)), mut ctx) = ctx.split() {
+            post.finish(&mut ctx, &answers);
+        }
+    }
+
+    fn encode_close(codec: Codec, code: CloseCode, reason: &str, out: &mut Vec<u8>) {
+        publication_encoding::encode_close(codec, code, reason, out);
     }
 
     fn shutdown(codec: Codec) -> (CloseCode, &'static str) {
@@ -300,6 +359,12 @@ impl Handler for Gateway {
             )
         }
     }
+}
+
+/// Returns what a client of the channel protocol is accepted with.
+fn accept(link: ClientLink, first: Vec<u8>) -> Acceptance<ConnectionState> {
+    let session = Box::new(Session::new(link, first));
+    Acceptance::new(ConnectionState(Protocol::Client(session))).codec(link.core_codec())
 }
 
 fn set_heartbeat(rooms: &NamespaceRooms<'_>, ctx: &mut Context<'_, Gateway, ()>) {

@@ -8,9 +8,10 @@ use stentor_core::Handler;
 use super::{SessionCall, SessionPhase};
 use crate::client_protocol::{
     ClientCodec, CommandResult, DisconnectCode, ErrorCode, InvalidPayload, Push, PushEvent, Reply,
-    UnsubscribeCode, encode_reply,
+    UnsubscribeCode, encode_push, encode_reply,
 };
 use crate::publication_encoding::message_type;
+use crate::transport::Transport;
 
 impl<H: Handler> SessionCall<'_, '_, H> {
     /// Adds the result of a command to the message that [`flush`](Self::flush) sends.
@@ -46,12 +47,26 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     }
 
     fn add(&mut self, reply: &Reply<'_>) -> Result<(), InvalidPayload> {
-        let (codec, out) = (self.session.codec, &mut self.shared.out);
+        let link = self.session.link;
+        if link.separates_replies() {
+            self.flush();
+        }
+        let (codec, out) = (link.codec, &mut self.shared.out);
         let end = out.len();
         if codec == ClientCodec::Json && end > 0 {
             out.push(b'\n');
         }
-        let result = encode_reply(codec, reply, out);
+        let result = match reply {
+            Reply::Push(push) if link.is_one_way() => encode_push(codec, push, out),
+            Reply::Result { result, .. } if link.is_one_way() => match result {
+                CommandResult::Connect(result) => {
+                    encode_push(codec, &Push::new("", PushEvent::Connect(*result)), out)
+                }
+                // It has no other commands.
+                _ => Ok(()),
+            },
+            reply => encode_reply(codec, reply, out),
+        };
         if result.is_err() {
             out.truncate(end);
         }
@@ -67,7 +82,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     /// Sends what was added since the last call.
     pub(super) fn flush(&mut self) {
         if !self.shared.out.is_empty() {
-            let kind = message_type(self.session.codec);
+            let kind = message_type(self.session.link.codec);
             self.ctx.push(kind, &self.shared.out);
             self.shared.out.clear();
             // A long answer is rare, and its memory is not for the next one to keep.
@@ -79,6 +94,12 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     pub(super) fn disconnect(&mut self, code: DisconnectCode) {
         if matches!(self.session.phase, SessionPhase::Closing) {
             return;
+        }
+        if self.session.link.transport == Transport::OneWayWebSocket {
+            // Its client need not look at close frames.
+            let push = Push::new("", PushEvent::Disconnect(code.into()));
+            // It has no payload that could be invalid.
+            let _ = self.add(&Reply::Push(push));
         }
         self.flush();
         self.session.phase = SessionPhase::Closing;

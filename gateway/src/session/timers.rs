@@ -44,7 +44,9 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             SessionPhase::AwaitingConnect { until, .. } | SessionPhase::Unusable { until } => {
                 Some(until.since(now))
             }
-            SessionPhase::Connecting(_) | SessionPhase::Closing => None,
+            SessionPhase::Accepted { .. } | SessionPhase::Connecting(_) | SessionPhase::Closing => {
+                None
+            }
             SessionPhase::Established => {
                 let client = &self.settings.client;
                 let ping = session.pings.as_ref().map(|pings| pings.due().since(now));
@@ -85,7 +87,8 @@ impl<H: Handler> SessionCall<'_, '_, H> {
                 self.handle_expiry();
                 self.handle_ping_timeout();
             }
-            SessionPhase::Connecting(_) | SessionPhase::Closing => {}
+            SessionPhase::Accepted { .. } | SessionPhase::Connecting(_) | SessionPhase::Closing => {
+            }
         }
         self.flush();
         self.set_timer();
@@ -113,15 +116,23 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     }
 
     fn handle_ping_timeout(&mut self) {
-        let client = &self.settings.client;
+        let (interval, timeout) = (self.settings.client.ping_interval, self.pong_timeout());
         let now = self.ctx.now();
         let Some(pings) = &mut self.session.pings else {
             return;
         };
-        match pings.handle_timeout(now, client.ping_interval, client.pong_timeout) {
+        match pings.handle_timeout(now, interval, timeout) {
             PingAction::None => {}
             PingAction::Send => self.ping(),
             PingAction::Dead => self.disconnect(DisconnectCode::NoPong),
+        }
+    }
+
+    /// Returns how long the client has to answer a ping; 0 if it does not answer.
+    pub(super) const fn pong_timeout(&self) -> Duration {
+        match self.session.link.is_one_way() {
+            true => Duration::ZERO,
+            false => self.settings.client.pong_timeout,
         }
     }
 

@@ -14,7 +14,14 @@ pub(super) fn declarations() -> impl Iterator<Item = &'static Declaration> {
     let options = OPTIONS
         .iter()
         .map(|option: &ChannelOption| &option.declaration);
-    let tables = [CLIENT, TOKENS, SUBSCRIPTION_TOKENS, HTTP_API, CHANNEL];
+    let tables = [
+        CLIENT,
+        TRANSPORTS,
+        TOKENS,
+        SUBSCRIPTION_TOKENS,
+        HTTP_API,
+        CHANNEL,
+    ];
     tables.into_iter().flatten().chain(options)
 }
 
@@ -233,6 +240,36 @@ const SUBSCRIPTION_TOKENS: &[Declaration] = tokens!(
         "Verifies subscription tokens with the settings below and not with those of client.token",
     )
 );
+
+const TRANSPORTS: &[Declaration] = &[
+    Declaration::new(
+        "http_stream.enabled",
+        Switch,
+        "Serves HTTP streaming at /connection/http_stream, with commands at /emulation",
+    )
+    .default("true"),
+    Declaration::new(
+        "sse.enabled",
+        Switch,
+        "Serves server-sent events at /connection/sse, with commands at /emulation",
+    )
+    .default("true"),
+    Declaration::new(
+        "uni_websocket.enabled",
+        Switch,
+        "Serves one-way WebSockets at /connection/uni_websocket",
+    ),
+    Declaration::new(
+        "uni_http_stream.enabled",
+        Switch,
+        "Serves one-way HTTP streaming at /connection/uni_http_stream",
+    ),
+    Declaration::new(
+        "uni_sse.enabled",
+        Switch,
+        "Serves one-way server-sent events at /connection/uni_sse",
+    ),
+];
 
 const HTTP_API: &[Declaration] = &[
     Declaration::new(

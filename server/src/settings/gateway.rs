@@ -5,8 +5,10 @@ use std::sync::Arc;
 use stentor_gateway::token::{HmacKey, InvalidPattern, Verifier};
 use stentor_gateway::{
     Access, ApiKeys, ApiSettings, ClientSettings, GatewaySettings, Rooms, Secret, SeedProtocol,
+    SessionKey, TransportSettings,
 };
 
+use super::SettingsError;
 use super::endpoint::Endpoint;
 use super::flag::HIDDEN;
 use super::namespaces;
@@ -54,6 +56,8 @@ pub(super) fn settings(
         tokens,
         subscription_tokens,
         client,
+        transports: transports(raw),
+        session_key: session_key(raw),
         api: api(raw),
         seed_protocol: SeedProtocol {
             enabled: raw
@@ -67,6 +71,27 @@ pub(super) fn settings(
         node: node(raw),
     };
     (Arc::new(settings), signing)
+}
+
+fn transports(raw: &RawSettings) -> TransportSettings {
+    TransportSettings {
+        http_stream: raw.switch_given("http_stream.enabled").unwrap_or(true),
+        sse: raw.switch_given("sse.enabled").unwrap_or(true),
+        uni_websocket: raw.switch("uni_websocket.enabled"),
+        uni_http_stream: raw.switch("uni_http_stream.enabled"),
+        uni_sse: raw.switch("uni_sse.enabled"),
+    }
+}
+
+fn session_key(raw: &RawSettings) -> SessionKey {
+    let mut random = [0; 32];
+    if let Err(error) = getrandom::fill(&mut random) {
+        raw.report(SettingsError::System {
+            what: "random bytes from the operating system",
+            problem: error.to_string(),
+        });
+    }
+    SessionKey::new(random)
 }
 
 fn api(raw: &RawSettings) -> ApiSettings {

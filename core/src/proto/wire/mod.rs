@@ -43,12 +43,7 @@ pub enum Wire {
 
 impl Wire {
     /// The wires, each at the place that is its number.
-    pub(crate) const ALL: &[Self] = &[
-        Self::WebSocket,
-        Self::Lines,
-        Self::Bytes,
-        Self::EventStream,
-    ];
+    pub(crate) const ALL: &[Self] = &[Self::WebSocket, Self::Lines, Self::Bytes, Self::EventStream];
 
     /// Returns the wire with this number; WebSocket where there is none.
     #[inline]

@@ -16,7 +16,10 @@ use std::sync::Arc;
 use data_encoding::BASE64URL_NOPAD;
 use stentor_gateway::namespaces::{ChannelOptions, ChannelSettings};
 use stentor_gateway::token::{Algorithm, HmacKey, SigningKey, Verifier};
-use stentor_gateway::{Access, ApiSettings, ClientSettings, GatewaySettings, SeedProtocol};
+use stentor_gateway::{
+    Access, ApiSettings, ClientSettings, GatewaySettings, SeedProtocol, SessionKey,
+    TransportSettings,
+};
 
 /// The wall clock when a server starts, in seconds.
 const NOW: u64 = 1_800_000_000;
@@ -30,6 +33,8 @@ fn settings(channel: ChannelSettings) -> GatewaySettings {
         namespaces: Arc::new(channel.build().expect("valid settings")),
         client: ClientSettings::default(),
         api: ApiSettings::default(),
+        transports: TransportSettings::default(),
+        session_key: SessionKey::new([7; 32]),
         seed_protocol: SeedProtocol {
             enabled: true,
             ..SeedProtocol::default()

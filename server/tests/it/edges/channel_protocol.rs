@@ -39,6 +39,11 @@ const SWITCHES: &[&str] = &[
     "client.token.disallow_anonymous_connection_tokens",
     "client.subscription_token.disallow_anonymous_connection_tokens",
     "client.subscription_token.enabled",
+    "http_stream.enabled",
+    "sse.enabled",
+    "uni_websocket.enabled",
+    "uni_http_stream.enabled",
+    "uni_sse.enabled",
     "rpc.ping.enabled",
     "seed_protocol.enabled",
 ];
