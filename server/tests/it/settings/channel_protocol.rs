@@ -275,14 +275,14 @@ fn a_key_of_centrifugo_that_does_not_exist_says_what_to_do() {
     };
     for (line, key, advice) in [
         (
-            "http_stream.enabled = true",
-            "http_stream",
-            "only the WebSocket transport is served",
+            "webtransport.enabled = true",
+            "webtransport",
+            "only WebSocket, HTTP streaming and SSE are served",
         ),
         (
-            "sse.enabled = true",
-            "sse",
-            "only the WebSocket transport is served",
+            "sse.handler_prefix = \"/events\"",
+            "sse.handler_prefix",
+            "only WebSocket, HTTP streaming and SSE are served",
         ),
         (
             "grpc_api.enabled = true",
@@ -307,12 +307,12 @@ fn a_key_of_centrifugo_that_does_not_exist_says_what_to_do() {
         (
             "emulation.disabled = true",
             "emulation",
-            "only the WebSocket transport is served",
+            "only WebSocket, HTTP streaming and SSE are served",
         ),
         (
-            "uni_sse.enabled = true",
-            "uni_sse",
-            "only the WebSocket transport is served",
+            "uni_grpc.enabled = true",
+            "uni_grpc",
+            "only WebSocket, HTTP streaming and SSE are served",
         ),
         (
             "admin.enabled = true",
@@ -403,9 +403,9 @@ fn a_key_of_centrifugo_that_does_not_exist_says_what_to_do() {
             "{line}: {text}"
         );
     }
-    let text = error_text(&["--http_stream.enabled"], &[], None);
+    let text = error_text(&["--webtransport.enabled"], &[], None);
     assert!(
-        text.contains("only the WebSocket transport is served"),
+        text.contains("only WebSocket, HTTP streaming and SSE are served"),
         "{text}"
     );
 }

@@ -105,7 +105,7 @@ fn a_request_opens_a_session_wherever_it_is_cut() {
                 assert!(head.contains(field), "{head}");
             }
             assert!(!head.contains("Content-Length"), "{head}");
-            let first = if path == "/events" { "\r\n" } else { "" };
+            let first = if path == "/events" { "\n" } else { "" };
             assert_eq!(content, first.to_owned() + &framed(path, "welcome"));
         }
     }
