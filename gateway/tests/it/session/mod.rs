@@ -10,6 +10,7 @@ mod protobuf;
 mod rooms;
 mod server;
 mod tokens;
+mod transports;
 
 use std::sync::Arc;
 
