@@ -10,23 +10,23 @@ use stentor_core::app::{Acceptance, ShardContext, ShardRequest};
 use stentor_core::channels::{ChannelAnswer, Position, Subscribed};
 use stentor_core::delivery::{Codec, Outgoing};
 use stentor_core::{
-    CloseCode, Context, Decision, DeliveryReport, Handler, HttpRequest, Message, MessageType,
-    ShardId, TaskEnd,
+    CloseCause, CloseCode, ConnId, Context, Decision, DeliveryReport, Handler, HttpRequest,
+    Message, MessageType, ShardId, TaskEnd,
 };
 
 use crate::admission::{RequestVerdict, admit};
 use crate::api::{ApiCall, ApiRun, ApiVerdict};
 use crate::client_id::ClientIds;
-use crate::client_protocol::DisconnectCode;
+use crate::client_protocol::{ClientCodec, DisconnectCode};
 use crate::command::priority;
-use crate::emulation::{ArrivedCommands, CommandPost, StreamVerdict};
+use crate::emulation::{ArrivedCommands, ArrivedPoll, CommandPost, PollPost, StreamVerdict};
 use crate::gateway_rooms::NamespaceRooms;
 use crate::publication_encoding::{self, CODECS};
 use crate::rooms::{RoomOutcome, RoomTask, Rooms};
 use crate::session::{Session, SessionCall, Shared, close_code};
 use crate::settings::GatewaySettings;
 use crate::stats::GatewayStats;
-use crate::transport::ClientLink;
+use crate::transport::{ClientLink, Transport};
 
 /// The text that clients of the seed protocol get from time to time, if that is set.
 const HEARTBEAT: &[u8] = b"heartbeat";
@@ -53,6 +53,8 @@ enum Protocol {
     Api(Box<ApiCall>),
     /// A request with commands for another connection.
     Commands(Box<CommandPost>),
+    /// A request that polls another connection.
+    Poll(Box<PollPost>),
 }
 
 impl Gateway {
@@ -68,6 +70,20 @@ impl Gateway {
     /// Returns its counters.
     pub const fn stats(&self) -> &GatewayStats {
         &self.shared.stats
+    }
+
+    /// Opens the session that a poll begins, if there may be one more.
+    fn open_polled(&mut self, post: &PollPost, ctx: &mut Context<'_, Self, ()>) -> Option<ConnId> {
+        let max = self.settings.transports.poll_max_sessions;
+        if !post.begins_session() || self.shared.polled >= max {
+            return None;
+        }
+        let link = ClientLink::new(Transport::Poll, ClientCodec::Json);
+        let session = Box::new(Session::new(link, Vec::new()));
+        let state = ConnectionState(Protocol::Client(session));
+        let opened = ctx.open_detached(state, link.core_codec());
+        self.shared.polled += usize::from(opened.is_some());
+        opened
     }
 
     /// Calls the protocol of a connection.
@@ -114,7 +130,7 @@ impl Gateway {
                 ctx: &mut ctx,
             }),
             // They wait for one answer only.
-            Protocol::Commands(_) => {}
+            Protocol::Commands(_) | Protocol::Poll(_) => {}
         }
     }
 }
@@ -152,6 +168,9 @@ impl Handler for Gateway {
             RequestVerdict::Stream(StreamVerdict::Commands(post)) => {
                 Decision::Hold(ConnectionState(Protocol::Commands(Box::new(post))))
             }
+            RequestVerdict::Stream(StreamVerdict::Poll(post)) => {
+                Decision::Hold(ConnectionState(Protocol::Poll(Box::new(post))))
+            }
             RequestVerdict::Stream(StreamVerdict::Answered(response)) => {
                 Decision::Respond(response)
             }
@@ -171,8 +190,13 @@ impl Handler for Gateway {
     }
 
     fn on_held(&mut self, ctx: &mut Context<'_, Self>, request: &HttpRequest<'_>) {
-        if let (ConnectionState(Protocol::Commands(post)), mut ctx) = ctx.split() {
-            return post.begin(&mut ctx);
+        match ctx.split() {
+            (ConnectionState(Protocol::Commands(post)), mut ctx) => return post.begin(&mut ctx),
+            (ConnectionState(Protocol::Poll(post)), mut ctx) => {
+                let opened = self.open_polled(post, &mut ctx);
+                return post.begin(&mut ctx, opened, self.settings.transports.poll_wait);
+            }
+            _ => {}
         }
         self.call_any(
             ctx,
@@ -282,7 +306,7 @@ impl Handler for Gateway {
     ) {
         match &ctx.state().0 {
             // They ask nothing.
-            Protocol::Room { .. } | Protocol::Commands(_) => {}
+            Protocol::Room { .. } | Protocol::Commands(_) | Protocol::Poll(_) => {}
             Protocol::Client(_) => {
                 self.call(
                     ctx,
@@ -302,8 +326,11 @@ impl Handler for Gateway {
     }
 
     fn on_shard_request(&mut self, shard: &mut ShardContext<'_, Self>, request: ShardRequest) {
-        let refused = match ArrivedCommands::decode(request.payload()) {
-            Some(arrived) => shard.forward(arrived.conn, request).err(),
+        let payload = request.payload();
+        let conn = ArrivedCommands::decode(payload).map(|arrived| arrived.conn);
+        let conn = conn.or_else(|| Some(ArrivedPoll::decode(payload)?.conn));
+        let refused = match conn {
+            Some(conn) => shard.forward(conn, request).err(),
             None => Some(request),
         };
         if let Some(request) = refused {
@@ -312,15 +339,45 @@ impl Handler for Gateway {
     }
 
     fn on_forwarded(&mut self, ctx: &mut Context<'_, Self>, request: ShardRequest) {
-        if let Some(arrived) = ArrivedCommands::decode(request.payload()) {
-            self.call(
-                ctx,
-                // Nobody has its secret.
-                |_, _, _| {},
-                |mut call| call.handle_message(&arrived.commands),
-            );
+        let commands = ArrivedCommands::decode(request.payload());
+        let poll = ArrivedPoll::decode(request.payload());
+        let mut request = Some(request);
+        self.call(
+            ctx,
+            // Nobody has its secret.
+            |_, _, _| {},
+            |mut call| {
+                if let Some(arrived) = commands {
+                    call.handle_message(&arrived.commands);
+                    if let Some(request) = request.take() {
+                        call.ctx.answer(request, ArrivedCommands::TAKEN);
+                    }
+                } else if let Some((poll, request)) = poll.zip(request.take()) {
+                    call.handle_poll(request, &poll);
+                }
+            },
+        );
+        if let Some(request) = request {
+            ctx.answer(request, Bytes::new());
         }
-        ctx.answer(request, ArrivedCommands::TAKEN);
+    }
+
+    fn on_output(&mut self, ctx: &mut Context<'_, Self>) {
+        self.call(
+            ctx,
+            // It has a link.
+            |_, _, _| {},
+            |mut call| call.give_output(),
+        );
+    }
+
+    fn on_close(&mut self, ctx: &mut Context<'_, Self>, _: CloseCause) {
+        self.call(
+            ctx,
+            // Nothing is kept for it.
+            |_, _, _| {},
+            |mut call| call.handle_close(),
+        );
     }
 
     fn on_shard_answers(
@@ -329,8 +386,10 @@ impl Handler for Gateway {
         _: u64,
         answers: Vec<(ShardId, Bytes)>,
     ) {
-        if let (ConnectionState(Protocol::Commands(post)), mut ctx) = ctx.split() {
-            post.finish(&mut ctx, &answers);
+        match ctx.split() {
+            (ConnectionState(Protocol::Commands(post)), mut ctx) => post.finish(&mut ctx, &answers),
+            (ConnectionState(Protocol::Poll(post)), mut ctx) => post.finish(&mut ctx, &answers),
+            _ => {}
         }
     }
 

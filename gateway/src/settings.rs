@@ -88,6 +88,8 @@ pub struct ClientSettings {
     pub history_max_bytes: usize,
     /// `rpc.ping.enabled`: whether the method `ping` is answered.
     pub rpc_ping: bool,
+    /// `detached_for`: how long the session of a client that polls lasts without a poll.
+    pub detached_for: Duration,
 }
 
 impl Default for ClientSettings {
@@ -109,6 +111,7 @@ impl Default for ClientSettings {
             connect_include_server_time: false,
             history_max_bytes: 4 << 20,
             rpc_ping: false,
+            detached_for: Duration::from_secs(30),
         }
     }
 }
@@ -134,7 +137,7 @@ impl ClientSettings {
 /// Which transports of the channel protocol there are beside WebSocket: the settings `enabled` of
 /// sections of these names.
 ///
-/// The first two are on by default: they carry the same sessions as a WebSocket, for clients that may
+/// The first three are on by default: they carry the same sessions as a WebSocket, for clients that may
 /// do the same, and are for networks that do not let WebSockets through, which nobody knows of before.
 /// Clients of the others are written for them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -143,6 +146,12 @@ pub struct TransportSettings {
     pub http_stream: bool,
     /// `sse`: server-sent events, with commands by `/emulation`.
     pub sse: bool,
+    /// `poll`: long polling.
+    pub poll: bool,
+    /// `poll.wait`: how long a poll waits for something to give.
+    pub poll_wait: Duration,
+    /// `poll.max_sessions`: the most sessions of a shard that are polled.
+    pub poll_max_sessions: usize,
     /// `uni_websocket`: WebSocket, one-way.
     pub uni_websocket: bool,
     /// `uni_http_stream`: HTTP streaming, one-way.
@@ -156,6 +165,9 @@ impl Default for TransportSettings {
         Self {
             http_stream: true,
             sse: true,
+            poll: true,
+            poll_wait: Duration::from_secs(25),
+            poll_max_sessions: 10_000,
             uni_websocket: false,
             uni_http_stream: false,
             uni_sse: false,

@@ -15,6 +15,8 @@ pub(crate) enum Transport {
     HttpStream,
     /// Server-sent events, with commands as those of [`HttpStream`](Self::HttpStream).
     EventStream,
+    /// Answers to requests that also bring commands. The connection has no link.
+    Poll,
     OneWayWebSocket,
     OneWayHttpStream,
     OneWayEventStream,
@@ -73,10 +75,8 @@ impl ClientLink {
         match (self.transport, self.codec) {
             (Transport::WebSocket | Transport::OneWayWebSocket, _) => Wire::WebSocket,
             (Transport::EventStream | Transport::OneWayEventStream, _) => Wire::EventStream,
-            (Transport::HttpStream | Transport::OneWayHttpStream, ClientCodec::Json) => Wire::Lines,
-            (Transport::HttpStream | Transport::OneWayHttpStream, ClientCodec::Protobuf) => {
-                Wire::Bytes
-            }
+            (_, ClientCodec::Json) => Wire::Lines,
+            (_, ClientCodec::Protobuf) => Wire::Bytes,
         }
     }
 }

@@ -154,6 +154,12 @@ pub trait Handler: Sized {
         let _ = (ctx, payload);
     }
 
+    /// Learns that something waits for a [session without a link](Context::open_detached), as
+    /// [asked](Context::await_output).
+    fn on_output(&mut self, ctx: &mut Context<'_, Self>) {
+        let _ = ctx;
+    }
+
     /// Called once for each connection that was accepted, after it has been upgraded and before
     /// anything that it sends. What is sent to it here stands behind the response to its request.
     fn on_open(&mut self, ctx: &mut Context<'_, Self>) {

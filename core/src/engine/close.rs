@@ -227,6 +227,9 @@ impl<A: AppTypes> Engine<A> {
         self.slots[at].advance(PhaseStep::Close);
         self.counts.links.active -= u64::from(self.slots[at].flags.upgraded());
         self.closed.close(at, drops);
+        if self.is_detached(at) {
+            return;
+        }
         let id = self.slots.id(at);
         self.outputs.push_back(Output::Disconnect(id));
     }

@@ -8,6 +8,7 @@ mod buffered_input;
 mod close;
 mod commands;
 mod credit;
+mod detached;
 mod direct;
 mod fan_out;
 mod held;

@@ -34,6 +34,10 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                     // On a shard that always has something to write, what is held back
                     // would wait for ever otherwise.
                     self.engine.resume_is_due = true;
+                    if self.engine.is_detached(at) {
+                        self.tell_output(at);
+                        continue;
+                    }
                     return Output::Flush(self.engine.slots.id(at));
                 }
                 Some((at, NextFlush::Expired)) => {

@@ -10,6 +10,7 @@ use stentor_core::{HttpRequest, HttpResponse};
 
 use super::commands::CommandPost;
 use super::cors;
+use super::poll::{self, PollPost, PollRequest};
 use crate::client_protocol::ClientCodec;
 use crate::settings::{GatewaySettings, TransportSettings};
 use crate::transport::{ClientLink, Transport};
@@ -25,6 +26,8 @@ pub(crate) enum StreamVerdict {
     },
     /// Its commands are for a session.
     Commands(CommandPost),
+    /// It polls a session, or begins one that is polled.
+    Poll(PollPost),
     /// It is answered with this.
     Answered(HttpResponse),
 }
@@ -34,6 +37,7 @@ pub(crate) enum StreamVerdict {
 enum Endpoint {
     Stream(Transport),
     Commands,
+    Poll,
 }
 
 impl Endpoint {
@@ -48,6 +52,7 @@ impl Endpoint {
                 settings.uni_http_stream,
             ),
             "/connection/uni_sse" => (Self::Stream(Transport::OneWayEventStream), settings.uni_sse),
+            "/connection/poll" => (Self::Poll, settings.poll),
             "/emulation" => (Self::Commands, settings.http_stream || settings.sse),
             _ => return None,
         };
@@ -59,7 +64,7 @@ impl Endpoint {
             Self::Stream(Transport::EventStream | Transport::OneWayEventStream) => {
                 "GET, POST, OPTIONS"
             }
-            Self::Stream(_) | Self::Commands => "POST, OPTIONS",
+            Self::Stream(_) | Self::Commands | Self::Poll => "POST, OPTIONS",
         }
     }
 
@@ -96,7 +101,10 @@ fn decide(
     }
     let fields = cors::fields(request);
     let refuse = |status| {
-        let response = HttpResponse::new(status);
+        let response = match endpoint {
+            Endpoint::Poll => poll::refusal(status, message_of(status)),
+            _ => HttpResponse::new(status),
+        };
         let fields = fields.iter();
         fields.fold(response, |response, (name, value)| {
             response.field(name.as_str(), value.as_slice())
@@ -111,6 +119,28 @@ fn decide(
     }
     let codec = codec_of(request);
     match endpoint {
+        Endpoint::Poll => {
+            let Some(request) = PollRequest::decode(request.body()) else {
+                return Err(refuse(400));
+            };
+            let conn = match &*request.session {
+                "" if request.commands.is_empty() => return Err(refuse(400)),
+                "" => None,
+                secret => {
+                    let conn = settings.session_key.connection(secret);
+                    let is_here =
+                        request.node.is_empty() || request.node.parse() == Ok(settings.node);
+                    let Some(conn) = conn.filter(|_| is_here) else {
+                        return Err(refuse(404));
+                    };
+                    Some(conn)
+                }
+            };
+            let PollRequest { seq, commands, .. } = request;
+            Ok(StreamVerdict::Poll(PollPost::new(
+                conn, seq, commands, fields,
+            )))
+        }
         Endpoint::Stream(transport) => {
             let is_event_stream = endpoint.has_method("GET");
             let codec = if is_event_stream {
@@ -152,6 +182,17 @@ fn decide(
                 fields,
             )))
         }
+    }
+}
+
+/// Returns what a client that polls is told with a status.
+const fn message_of(status: u16) -> &'static str {
+    match status {
+        400 => "not the content of a poll",
+        404 => poll::NO_SESSION,
+        405 => "the method is POST",
+        413 => "the content is too long",
+        _ => "not allowed",
     }
 }
 

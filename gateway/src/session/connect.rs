@@ -214,7 +214,9 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         };
         let client = &self.settings.client;
         let now = self.ctx.now();
-        let has_pings = !client.ping_interval.is_zero() && !self.session.link.has_frame_pings;
+        // Polls show that a client is there.
+        let is_pinged = !self.session.link.has_frame_pings && self.session.polling.is_none();
+        let has_pings = !client.ping_interval.is_zero() && is_pinged;
         self.session.pings = has_pings.then(|| {
             let chance = FixedState::default().hash_one(self.session.client);
             Pings::new(now, client.ping_interval, chance)

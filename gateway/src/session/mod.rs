@@ -9,12 +9,14 @@
 //! | `query` | presence, history, remote procedures |
 //! | `refresh` | new tokens |
 //! | `timers` | pings, expiry, clients that do not connect |
+//! | `polls` | sessions that are polled: batches, and how long they last |
 //! | `replies` | what is sent to the client |
 //! | `subscriptions`, `pings`, `error_budget` | state with rules of its own |
 
 mod connect;
 mod error_budget;
 mod pings;
+mod polls;
 mod publish;
 mod query;
 mod refresh;
@@ -43,11 +45,12 @@ use self::pings::Pings;
 use self::subscriptions::{PendingReply, Subscriptions};
 use crate::client_id::ClientIds;
 use crate::client_protocol::{Command, CommandRequest, DisconnectCode, ErrorCode};
+use crate::emulation::Polling;
 use crate::namespaces::ChannelClient;
 use crate::settings::{Access, GatewaySettings};
 use crate::stats::GatewayStats;
 use crate::token::Rejection;
-use crate::transport::ClientLink;
+use crate::transport::{ClientLink, Transport};
 
 /// What is kept for a client.
 #[derive(Debug)]
@@ -68,6 +71,8 @@ pub(crate) struct Session {
     expires_at: Option<NonZeroU64>,
     pings: Option<Pings>,
     errors: ErrorBudget,
+    /// Of a session that is polled.
+    polling: Option<Box<Polling>>,
 }
 
 /// How far a connection has come.
@@ -119,6 +124,7 @@ impl Session {
             expires_at: None,
             pings: None,
             errors: ErrorBudget::default(),
+            polling: None,
         }
     }
 }
@@ -128,6 +134,8 @@ impl Session {
 pub(crate) struct Shared {
     pub(crate) ids: ClientIds,
     pub(crate) stats: GatewayStats,
+    /// How many sessions are polled.
+    pub(crate) polled: usize,
     /// Replies that are not sent yet.
     out: Vec<u8>,
     /// The token that is verified.
@@ -140,6 +148,7 @@ impl Shared {
         Self {
             ids,
             stats: GatewayStats::default(),
+            polled: 0,
             out: Vec::new(),
             token: Vec::new(),
             annotation: Vec::new(),
@@ -183,11 +192,16 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             is_excused: false,
         };
         let accepted = mem::replace(&mut self.session.phase, awaiting);
+        let transport = self.session.link.transport;
+        if transport == Transport::Poll {
+            let until = self.ctx.now().after(self.settings.client.detached_for);
+            self.session.polling = Some(Polling::new(until).into());
+        }
         self.set_timer();
         match accepted {
             SessionPhase::Accepted { first } if !first.is_empty() => self.handle_message(&first),
             // Without one there is nothing to come.
-            _ if self.session.link.wire() != Wire::WebSocket => {
+            _ if self.session.link.wire() != Wire::WebSocket && transport != Transport::Poll => {
                 self.disconnect(DisconnectCode::BadRequest);
             }
             _ => {}
@@ -204,11 +218,20 @@ impl<H: Handler> SessionCall<'_, '_, H> {
                 break;
             }
             match command {
+                Ok(command) if self.is_repeated(&command) => {}
                 Ok(command) => self.handle_command(command),
                 Err(error) => self.disconnect(error.disconnect_code()),
             }
         }
         self.flush();
+    }
+
+    /// Returns whether a command has been carried out, which only clients that poll send again.
+    fn is_repeated(&mut self, command: &Command<'_>) -> bool {
+        match &mut self.session.polling {
+            Some(polling) if command.id != 0 => !polling.seen.insert(command.id),
+            _ => false,
+        }
     }
 
     /// Takes the request of a one-way client. There is nothing else that it could say.

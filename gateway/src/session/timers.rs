@@ -38,6 +38,12 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     }
 
     fn next_due(&self) -> Option<Duration> {
+        let now = self.ctx.now();
+        let poll = self.poll_due().map(|due| due.since(now));
+        self.next_due_but_polls().into_iter().chain(poll).min()
+    }
+
+    fn next_due_but_polls(&self) -> Option<Duration> {
         let session = &*self.session;
         let now = self.ctx.now();
         match session.phase {
@@ -66,6 +72,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
 
     /// Does what is due.
     pub(crate) fn handle_timer(&mut self) {
+        self.handle_poll_timeout();
         let now = self.ctx.now();
         match self.session.phase {
             SessionPhase::AwaitingConnect { until, is_excused } if now >= until => {
@@ -144,7 +151,8 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             .pings
             .as_mut()
             .is_some_and(|pings| pings.handle_pong(client.ping_interval, client.pong_timeout));
-        if is_expected {
+        // What a client that polls sends again may be a pong.
+        if is_expected || self.session.polling.is_some() {
             Ok(())
         } else {
             Err(disconnect(DisconnectCode::BadRequest))

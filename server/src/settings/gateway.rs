@@ -77,6 +77,9 @@ fn transports(raw: &RawSettings) -> TransportSettings {
     TransportSettings {
         http_stream: raw.switch_given("http_stream.enabled").unwrap_or(true),
         sse: raw.switch_given("sse.enabled").unwrap_or(true),
+        poll: raw.switch_given("poll.enabled").unwrap_or(true),
+        poll_wait: raw.time("poll.wait"),
+        poll_max_sessions: raw.number("poll.max_sessions") as usize,
         uni_websocket: raw.switch("uni_websocket.enabled"),
         uni_http_stream: raw.switch("uni_http_stream.enabled"),
         uni_sse: raw.switch("uni_sse.enabled"),
@@ -138,6 +141,7 @@ fn client(raw: &RawSettings) -> ClientSettings {
         connect_include_server_time: raw.switch("client.connect_include_server_time"),
         history_max_bytes: raw.number("client.history_max_bytes") as usize,
         rpc_ping: raw.switch("rpc.ping.enabled"),
+        detached_for: raw.time("client.detached_for"),
     };
     if client.pong_timeout >= client.ping_interval {
         raw.report_problem(

@@ -41,6 +41,8 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
         &[
             "http_stream.",
             "sse.",
+            "poll.",
+            "client.detached_for",
             "uni_websocket.",
             "uni_http_stream.",
             "uni_sse.",

@@ -15,6 +15,8 @@ pub(crate) enum Decoder {
     WebSocket(Connection),
     /// Of a wire whose client has only sent its request.
     Response(ResponseStream),
+    /// Of a session without a link.
+    Detached,
 }
 
 const _: () = assert!(size_of::<Decoder>() <= 24);
@@ -47,6 +49,7 @@ impl Decoder {
                 connection.poll_event(input, MessageLimits { bytes, ..limits }, buffers)
             }
             Self::Response(stream) => stream.poll_event(input),
+            Self::Detached => Ok(Step::more(input.len())),
         }
     }
 
@@ -61,6 +64,7 @@ impl Decoder {
         match self {
             Self::WebSocket(connection) => connection.state(),
             Self::Response(stream) => stream.state(),
+            Self::Detached => CloseState::Open,
         }
     }
 
@@ -69,6 +73,7 @@ impl Decoder {
         match self {
             Self::WebSocket(connection) => connection.handle_close_sent(),
             Self::Response(stream) => stream.handle_close_sent(),
+            Self::Detached => {}
         }
     }
 
@@ -77,6 +82,7 @@ impl Decoder {
         match self {
             Self::WebSocket(connection) => connection.handle_failure(buffers),
             Self::Response(stream) => stream.handle_failure(),
+            Self::Detached => {}
         }
     }
 
@@ -102,7 +108,7 @@ impl Decoder {
     pub(crate) const fn is_amid_message(&self) -> bool {
         match self {
             Self::WebSocket(connection) => connection.is_amid_message(),
-            Self::Response(_) => false,
+            Self::Response(_) | Self::Detached => false,
         }
     }
 
@@ -126,7 +132,7 @@ impl Decoder {
     const fn websocket(&self) -> Option<&Connection> {
         match self {
             Self::WebSocket(connection) => Some(connection),
-            Self::Response(_) => None,
+            Self::Response(_) | Self::Detached => None,
         }
     }
 
@@ -134,7 +140,7 @@ impl Decoder {
     const fn websocket_mut(&mut self) -> Option<&mut Connection> {
         match self {
             Self::WebSocket(connection) => Some(connection),
-            Self::Response(_) => None,
+            Self::Response(_) | Self::Detached => None,
         }
     }
 }

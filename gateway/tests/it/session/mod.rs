@@ -6,6 +6,7 @@ mod channels;
 mod connect;
 mod expiry;
 mod history;
+mod polls;
 mod protobuf;
 mod rooms;
 mod server;

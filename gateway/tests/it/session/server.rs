@@ -151,6 +151,12 @@ impl Server {
         self.head(id)[9..12].parse().expect("three digits")
     }
 
+    /// Returns the status of the response to a request, if that has come.
+    pub(super) fn status_if_any(&self, id: ConnId) -> Option<u16> {
+        let is_there = self.clients[&id].head.is_some();
+        is_there.then(|| self.status(id))
+    }
+
     /// Returns the head of the response to a request.
     pub(super) fn head(&self, id: ConnId) -> &str {
         self.clients[&id].head.as_deref().expect("a response")

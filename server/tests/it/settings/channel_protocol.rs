@@ -32,6 +32,7 @@ fn clients_have_the_values_that_were_set() {
         recovery_max_publication_limit = 9
         connect_include_server_time = true
         history_max_bytes = \"10KiB\"
+        detached_for = \"14s\"
         [rpc.ping]
         enabled = true
         [node]
@@ -54,6 +55,7 @@ fn clients_have_the_values_that_were_set() {
         connect_include_server_time: true,
         history_max_bytes: 10 << 10,
         rpc_ping: true,
+        detached_for: Duration::from_secs(14),
     };
     assert_eq!(gateway.client, expected);
     assert_eq!(gateway.node, 11);
