@@ -2,8 +2,9 @@
 //! possible. Otherwise it waits with the later ones, in order, and the connection's further input
 //! waits behind them.
 
+mod detached;
+
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -406,45 +407,6 @@ impl<H: Handler, S> Context<'_, H, S> {
     /// Writes to the connection again.
     pub fn release(&mut self) {
         self.enter(|engine, at| engine.out.release_hold(at));
-    }
-
-    /// Opens a session without a link, whose messages the application takes out and gives to its client
-    /// in answers to requests: as lines, like those of [`Wire::Lines`](crate::proto::wire::Wire::Lines).
-    /// [`Handler::on_open`] is called for it soon. It has the queue, the limits and the channels of any
-    /// connection with this codec, and the address of this one's peer. It ends when the application
-    /// [closes](Self::close) it; in [`Handler::on_close`] what waits can still be looked at.
-    ///
-    /// Returns its name; `None`, with the state dropped, if the server drains or memory is short.
-    ///
-    /// # Panics
-    /// If the number of the codec is not below [`Handler::CODECS`].
-    pub fn open_detached(&mut self, state: H::State, codec: Codec) -> Option<ConnId> {
-        assert!(
-            usize::from(codec.number()) < H::CODECS,
-            "a codec of the application"
-        );
-        let mut opened = None;
-        self.enter(|engine, at| opened = engine.open_detached(at, state, codec));
-        opened
-    }
-
-    /// Has [`Handler::on_output`] called once something waits for this session without a link. Until
-    /// then, and again after that, its messages wait as if they were [held](Self::hold).
-    pub fn await_output(&mut self) {
-        self.enter(|engine, at| engine.await_output(at));
-    }
-
-    /// Appends what waits for this session without a link, the most urgent first, up to about
-    /// [`write_batch`](crate::Config::write_batch) bytes of whole messages. It stays there, and what
-    /// is looked at again begins with the same bytes, until it is [taken out](Self::consume_output).
-    pub fn peek_output(&mut self, out: &mut Vec<u8>) {
-        self.enter(|engine, at| engine.peek_output(at, out));
-    }
-
-    /// Takes out the first bytes of what [`peek_output`](Self::peek_output) has appended, which are
-    /// whole messages.
-    pub fn consume_output(&mut self, bytes: usize) {
-        self.enter(|engine, at| engine.consume_output(at, bytes));
     }
 
     /// [Closes](Self::close) the connection with a reason, of which at most 123 bytes are sent.
