@@ -1,5 +1,6 @@
 //! Which requests become connections: the path says which protocol, the settings who may come.
 
+use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::str;
 
@@ -8,10 +9,14 @@ use stentor_core::{HttpRequest, HttpResponse};
 
 use crate::api::{self, ApiVerdict};
 use crate::client_protocol::ClientCodec;
+use crate::emulation::{self, StreamVerdict, first_message};
 use crate::settings::{Access, GatewaySettings};
+use crate::transport::{ClientLink, Transport};
 
-/// The path of the channel protocol.
+/// The path of the channel protocol over WebSocket.
 const CLIENT_PATH: &str = "/connection/websocket";
+/// The same of one-way clients.
+const ONE_WAY_PATH: &str = "/connection/uni_websocket";
 /// The paths of the seed protocol.
 const SEED_PATHS: [&str; 2] = ["/ws", "/"];
 
@@ -20,12 +25,15 @@ const SEED_PATHS: [&str; 2] = ["/ws", "/"];
 pub(crate) enum RequestVerdict {
     /// A client of the seed protocol.
     Room,
-    /// A client of the channel protocol.
+    /// A client of the channel protocol over WebSocket. The first message of a one-way client may have
+    /// come with the request.
     Client {
-        codec: ClientCodec,
+        link: ClientLink,
         subprotocol: Subprotocol,
-        has_frame_pings: bool,
+        first: Vec<u8>,
     },
+    /// A client of the channel protocol over something else.
+    Stream(StreamVerdict),
     /// A backend.
     Api(ApiVerdict),
     /// It is refused.
@@ -81,22 +89,37 @@ pub(crate) fn admit(settings: &GatewaySettings, request: &HttpRequest<'_>) -> Re
         // Clients have listeners of their own.
         return RequestVerdict::Refused(Refusal::NotFound);
     }
-    let is_client = request.path() == CLIENT_PATH;
+    let transport = match request.path() {
+        CLIENT_PATH => Some(Transport::WebSocket),
+        ONE_WAY_PATH if settings.transports.uni_websocket => Some(Transport::OneWayWebSocket),
+        _ => None,
+    };
+    let is_stream = emulation::is_served(request.path(), &settings.transports);
     let is_room = settings.seed_protocol.enabled && SEED_PATHS.contains(&request.path());
-    if !is_client && !is_room {
+    if transport.is_none() && !is_stream && !is_room {
         return RequestVerdict::Refused(Refusal::NotFound);
     }
     if let Some(refusal) = refusal(settings.access, request) {
         return RequestVerdict::Refused(refusal);
     }
-    if is_room {
-        return RequestVerdict::Room;
+    if let Some(verdict) = emulation::admit(settings, request) {
+        return RequestVerdict::Stream(verdict);
     }
+    let Some(transport) = transport else {
+        return RequestVerdict::Room;
+    };
     let (codec, subprotocol) = choose_codec(request);
+    let first = match transport {
+        Transport::OneWayWebSocket => first_message(request).unwrap_or_default().into_owned(),
+        _ => Vec::new(),
+    };
     RequestVerdict::Client {
-        codec,
+        link: ClientLink {
+            has_frame_pings: query_has(request, "cf_ws_frame_ping_pong", "true"),
+            ..ClientLink::new(transport, codec)
+        },
         subprotocol,
-        has_frame_pings: query_has(request, "cf_ws_frame_ping_pong", "true"),
+        first,
     }
 }
 

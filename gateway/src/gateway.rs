@@ -13,21 +13,23 @@ use stentor_core::app::{Acceptance, ShardContext, ShardRequest};
 use stentor_core::channels::{ChannelAnswer, Position, Subscribed};
 use stentor_core::delivery::{Codec, Outgoing};
 use stentor_core::{
-    CloseCause, CloseCode, Context, Decision, DeliveryReport, Handler, HttpRequest, Message,
-    MessageType, ShardId, TaskEnd,
+    CloseCause, CloseCode, ConnId, Context, Decision, DeliveryReport, Handler, HttpRequest,
+    Message, MessageType, ShardId, TaskEnd,
 };
 
 use crate::admission::{RequestVerdict, admit};
 use crate::api::{ApiCall, ApiRun, ApiVerdict};
 use crate::client_id::ClientIds;
-use crate::client_protocol::DisconnectCode;
+use crate::client_protocol::{ClientCodec, DisconnectCode};
 use crate::command::priority;
+use crate::emulation::{ArrivedCommands, ArrivedPoll, CommandPost, PollPost, StreamVerdict};
 use crate::gateway_rooms::NamespaceRooms;
-use crate::publication_encoding::{self, CODECS, codec_of};
+use crate::publication_encoding::{self, CODECS};
 use crate::rooms::{RoomOutcome, RoomTask, Rooms};
 use crate::session::{Session, SessionCall, Shared, close_code};
 use crate::settings::GatewaySettings;
 use crate::stats::GatewayStats;
+use crate::transport::{ClientLink, Transport};
 
 /// The text that clients of the seed protocol get from time to time, if that is set.
 const HEARTBEAT: &[u8] = b"heartbeat";
@@ -52,6 +54,10 @@ enum Protocol {
     Client(Box<Session>),
     /// A request of the server API.
     Api(Box<ApiCall>),
+    /// A request with commands for another connection.
+    Commands(Box<CommandPost>),
+    /// A request that polls another connection.
+    Poll(Box<PollPost>),
 }
 
 impl Gateway {
@@ -67,6 +73,20 @@ impl Gateway {
     /// Returns its counters.
     pub const fn stats(&self) -> &GatewayStats {
         &self.shared.stats
+    }
+
+    /// Opens the session that a poll begins, if there may be one more.
+    fn open_polled(&mut self, post: &PollPost, ctx: &mut Context<'_, Self, ()>) -> Option<ConnId> {
+        let max = self.settings.transports.poll_max_sessions;
+        if !post.begins_session() || self.shared.polled >= max {
+            return None;
+        }
+        let link = ClientLink::new(Transport::Poll, ClientCodec::Json);
+        let session = Box::new(Session::new(link, Vec::new()));
+        let state = ConnectionState(Protocol::Client(session));
+        let opened = ctx.open_detached(state, link.core_codec());
+        self.shared.polled += usize::from(opened.is_some());
+        opened
     }
 
     /// Calls the protocol of a connection.
@@ -112,6 +132,8 @@ impl Gateway {
                 call,
                 ctx: &mut ctx,
             }),
+            // They wait for one answer only.
+            Protocol::Commands(_) | Protocol::Poll(_) => {}
         }
     }
 }
@@ -131,21 +153,36 @@ impl Handler for Gateway {
         let now = request.unix_time().as_secs();
         let is_banned = |peer: SocketAddr| self.shared.bans.has_address(peer.ip(), now);
         match admit(&self.settings, request) {
-            RequestVerdict::Room | RequestVerdict::Client { .. }
+            RequestVerdict::Room | RequestVerdict::Client { .. } | RequestVerdict::Stream(_)
                 if request.peer().is_some_and(is_banned) =>
             {
                 Decision::reject(403)
             }
             RequestVerdict::Room => Decision::accept(ConnectionState(Protocol::Room { client: 0 })),
             RequestVerdict::Client {
-                codec,
+                link,
                 subprotocol,
-                has_frame_pings,
-            } => {
-                let session = Box::new(Session::new(codec, has_frame_pings));
-                let state = ConnectionState(Protocol::Client(session));
-                let acceptance = Acceptance::new(state).codec(codec_of(codec));
-                Decision::Accept(acceptance.subprotocol(subprotocol))
+                first,
+            } => Decision::Accept(accept(link, first).subprotocol(subprotocol)),
+            RequestVerdict::Stream(StreamVerdict::Session {
+                link,
+                first,
+                fields,
+            }) => {
+                let mut acceptance = accept(link, first).wire(link.wire());
+                for (name, value) in fields {
+                    acceptance = acceptance.field(name, value);
+                }
+                Decision::Accept(acceptance)
+            }
+            RequestVerdict::Stream(StreamVerdict::Commands(post)) => {
+                Decision::Hold(ConnectionState(Protocol::Commands(Box::new(post))))
+            }
+            RequestVerdict::Stream(StreamVerdict::Poll(post)) => {
+                Decision::Hold(ConnectionState(Protocol::Poll(Box::new(post))))
+            }
+            RequestVerdict::Stream(StreamVerdict::Answered(response)) => {
+                Decision::Respond(response)
             }
             RequestVerdict::Api(ApiVerdict::Held) => {
                 Decision::Hold(ConnectionState(Protocol::Api(Box::new(ApiCall::new()))))
@@ -163,6 +200,14 @@ impl Handler for Gateway {
     }
 
     fn on_held(&mut self, ctx: &mut Context<'_, Self>, request: &HttpRequest<'_>) {
+        match ctx.split() {
+            (ConnectionState(Protocol::Commands(post)), mut ctx) => return post.begin(&mut ctx),
+            (ConnectionState(Protocol::Poll(post)), mut ctx) => {
+                let opened = self.open_polled(post, &mut ctx);
+                return post.begin(&mut ctx, opened, self.settings.transports.poll_wait);
+            }
+            _ => {}
+        }
         self.call_any(
             ctx,
             // Their requests are not held.
@@ -248,30 +293,6 @@ impl Handler for Gateway {
         );
     }
 
-    fn on_close(&mut self, ctx: &mut Context<'_, Self>, _: CloseCause) {
-        self.call(ctx, |_, _, _| {}, |mut call| call.end());
-    }
-
-    fn on_shard_request(&mut self, shard: &mut ShardContext<'_, Self>, request: ShardRequest) {
-        let answer = self.answer(shard, request.payload());
-        shard.answer(request, answer);
-    }
-
-    fn on_shard_answers(
-        &mut self,
-        ctx: &mut Context<'_, Self>,
-        _: u64,
-        answers: Vec<(ShardId, Bytes)>,
-    ) {
-        self.call_any(
-            ctx,
-            // They do not ask.
-            |_, _, _| {},
-            |_| {},
-            |mut api| api.handle_shard_answers(&answers),
-        );
-    }
-
     fn on_accepted(
         &mut self,
         ctx: &mut Context<'_, Self>,
@@ -294,8 +315,8 @@ impl Handler for Gateway {
         answer: ChannelAnswer,
     ) {
         match &ctx.state().0 {
-            // It asks nothing.
-            Protocol::Room { .. } => {}
+            // They ask nothing.
+            Protocol::Room { .. } | Protocol::Commands(_) | Protocol::Poll(_) => {}
             Protocol::Client(_) => {
                 self.call(
                     ctx,
@@ -312,6 +333,84 @@ impl Handler for Gateway {
                 );
             }
         }
+    }
+
+    fn on_shard_request(&mut self, shard: &mut ShardContext<'_, Self>, request: ShardRequest) {
+        let payload = request.payload();
+        let conn = ArrivedCommands::decode(payload).map(|arrived| arrived.conn);
+        let conn = conn.or_else(|| Some(ArrivedPoll::decode(payload)?.conn));
+        let Some(conn) = conn else {
+            let answer = self.answer(shard, payload);
+            return shard.answer(request, answer);
+        };
+        if let Err(request) = shard.forward(conn, request) {
+            shard.answer(request, Bytes::new());
+        }
+    }
+
+    fn on_forwarded(&mut self, ctx: &mut Context<'_, Self>, request: ShardRequest) {
+        let commands = ArrivedCommands::decode(request.payload());
+        let poll = ArrivedPoll::decode(request.payload());
+        let mut request = Some(request);
+        self.call(
+            ctx,
+            // Nobody has its secret.
+            |_, _, _| {},
+            |mut call| {
+                if let Some(arrived) = commands {
+                    call.handle_message(&arrived.commands);
+                    if let Some(request) = request.take() {
+                        call.ctx.answer(request, ArrivedCommands::TAKEN);
+                    }
+                } else if let Some((poll, request)) = poll.zip(request.take()) {
+                    call.handle_poll(request, &poll);
+                }
+            },
+        );
+        if let Some(request) = request {
+            ctx.answer(request, Bytes::new());
+        }
+    }
+
+    fn on_output(&mut self, ctx: &mut Context<'_, Self>) {
+        self.call(
+            ctx,
+            // It has a link.
+            |_, _, _| {},
+            |mut call| call.give_output(),
+        );
+    }
+
+    fn on_close(&mut self, ctx: &mut Context<'_, Self>, _: CloseCause) {
+        self.call(
+            ctx,
+            // Nothing is kept for it.
+            |_, _, _| {},
+            |mut call| call.handle_close(),
+        );
+    }
+
+    fn on_shard_answers(
+        &mut self,
+        ctx: &mut Context<'_, Self>,
+        _: u64,
+        answers: Vec<(ShardId, Bytes)>,
+    ) {
+        match ctx.split() {
+            (ConnectionState(Protocol::Commands(post)), mut ctx) => post.finish(&mut ctx, &answers),
+            (ConnectionState(Protocol::Poll(post)), mut ctx) => post.finish(&mut ctx, &answers),
+            _ => self.call_any(
+                ctx,
+                // They do not ask.
+                |_, _, _| {},
+                |_| {},
+                |mut api| api.handle_shard_answers(&answers),
+            ),
+        }
+    }
+
+    fn encode_close(codec: Codec, code: CloseCode, reason: &str, out: &mut Vec<u8>) {
+        publication_encoding::encode_close(codec, code, reason, out);
     }
 
     fn shutdown(codec: Codec) -> (CloseCode, &'static str) {
@@ -335,6 +434,12 @@ impl Handler for Gateway {
             )
         }
     }
+}
+
+/// Returns what a client of the channel protocol is accepted with.
+fn accept(link: ClientLink, first: Vec<u8>) -> Acceptance<ConnectionState> {
+    let session = Box::new(Session::new(link, first));
+    Acceptance::new(ConnectionState(Protocol::Client(session))).codec(link.core_codec())
 }
 
 fn set_heartbeat(rooms: &NamespaceRooms<'_>, ctx: &mut Context<'_, Gateway, ()>) {

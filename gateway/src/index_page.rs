@@ -1,8 +1,9 @@
-//! Index page: a client of the rooms application for the browser.
+//! Index page: clients of both protocols for the browser.
 
-/// An HTML document, for [`Page::fixed`](stentor_core::config::Page::fixed). It joins a room,
-/// publishes messages, submits tasks, and shows every message. It expects the WebSocket endpoint at
-/// `/ws` of the same host.
+/// An HTML document, for [`Page::fixed`](stentor_core::config::Page::fixed), which shows every message
+/// that goes over the wire. It subscribes to channels and publishes there by the first transport that
+/// works: WebSocket, HTTP streaming, server-sent events, long polling. On a second tab, `#rooms`, it is
+/// a client of the rooms application, at `/ws` of the same host.
 pub const INDEX_PAGE: &str = include_str!("page.html");
 
 /// The `Content-Security-Policy` of [`INDEX_PAGE`].
@@ -11,7 +12,7 @@ pub const INDEX_PAGE: &str = include_str!("page.html");
 /// include `/ws` of the same host, but older browsers apply it to http only, hence the two schemes.
 pub const INDEX_POLICY: &str = concat!(
     "default-src 'none'; connect-src 'self' ws: wss:; img-src data:; ",
-    "script-src 'sha256-Ui9fP8chr96tK1AvTseRjI1pQJv1BlTBZOGSBNpRmgE='; style-src 'sha256-jDfO3/eHyy4F66M4tCJ5AGbfrgEOUH3JCkBI4X6Xg/o='; ",
+    "script-src 'sha256-2MCfSU/ylSivhx/g+o47g92yEQtFhtAu8m/VgGWxw+Y='; style-src 'sha256-OLvxfqb760j1pYDy8Zyq/pHpe2nC1g6eCL7GeZAoSrY='; ",
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 );
 
@@ -48,7 +49,20 @@ mod tests {
     #[test]
     fn the_page_is_self_contained_and_keeps_its_ids() {
         for id in [
-            "state", "room", "join", "leave", "text", "send", "task", "log",
+            "state",
+            "room",
+            "join",
+            "leave",
+            "text",
+            "send",
+            "task",
+            "log",
+            "c-state",
+            "c-channel",
+            "c-subscribe",
+            "c-text",
+            "c-publish",
+            "c-log",
         ] {
             assert_eq!(
                 INDEX_PAGE.matches(&format!("id=\"{id}\"")).count(),

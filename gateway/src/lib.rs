@@ -42,6 +42,7 @@ mod bans;
 mod client_id;
 pub mod client_protocol;
 pub mod command;
+mod emulation;
 mod gateway;
 mod gateway_rooms;
 mod glob;
@@ -54,11 +55,15 @@ mod session;
 mod settings;
 mod stats;
 pub mod token;
+mod transport;
 mod users;
 
 pub use api::{ApiKeys, ApiMethod, ApiSettings};
+pub use emulation::SessionKey;
 pub use gateway::{ConnectionState, Gateway};
 pub use index_page::{INDEX_PAGE, INDEX_POLICY};
 pub use rooms::{NoRoomPolicy, RoomOutcome, RoomTask, Rooms};
-pub use settings::{Access, ClientSettings, GatewaySettings, Secret, SeedProtocol};
+pub use settings::{
+    Access, ClientSettings, GatewaySettings, Secret, SeedProtocol, TransportSettings,
+};
 pub use stats::{ApiStats, GatewayStats};

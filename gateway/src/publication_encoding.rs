@@ -9,27 +9,47 @@ use core::str;
 
 use data_encoding::BASE64;
 use serde::de::IgnoredAny;
-use stentor_core::MessageType;
 use stentor_core::channels::KeptPublication;
 use stentor_core::delivery::{ChannelEvent, Codec, Outgoing};
+use stentor_core::{CloseCode, MessageType};
 
 use crate::annotation::{self, Annotation};
 use crate::client_protocol::{
-    ClientCodec, Publication, Push, PushEvent, Reply, encode_publication, encode_reply,
+    ClientCodec, DisconnectCode, DisconnectPush, Publication, Push, PushEvent, Reply,
+    encode_publication, encode_push, encode_reply, reconnects_after,
 };
 
 /// The codec of JSON clients.
 pub(crate) const JSON: Codec = Codec::new(1);
 /// The codec of Protobuf clients.
 pub(crate) const PROTOBUF: Codec = Codec::new(2);
+/// The codec of JSON clients that get pushes without a reply around them.
+pub(crate) const ONE_WAY_JSON: Codec = Codec::new(3);
+/// The same of Protobuf clients.
+pub(crate) const ONE_WAY_PROTOBUF: Codec = Codec::new(4);
 /// How many codecs there are, with that of the seed protocol.
-pub(crate) const CODECS: usize = 3;
+pub(crate) const CODECS: usize = 5;
 
 /// Returns the codec of the core for one of the protocol.
-pub(crate) const fn codec_of(codec: ClientCodec) -> Codec {
-    match codec {
-        ClientCodec::Json => JSON,
-        ClientCodec::Protobuf => PROTOBUF,
+pub(crate) const fn codec_of(codec: ClientCodec, is_one_way: bool) -> Codec {
+    match (codec, is_one_way) {
+        (ClientCodec::Json, false) => JSON,
+        (ClientCodec::Protobuf, false) => PROTOBUF,
+        (ClientCodec::Json, true) => ONE_WAY_JSON,
+        (ClientCodec::Protobuf, true) => ONE_WAY_PROTOBUF,
+    }
+}
+
+/// Returns whether clients of a codec get pushes without a reply around them.
+pub(crate) fn is_one_way(codec: Codec) -> bool {
+    codec == ONE_WAY_JSON || codec == ONE_WAY_PROTOBUF
+}
+
+/// Returns the codec of the protocol for one of the core.
+pub(crate) fn client_codec(codec: Codec) -> ClientCodec {
+    match codec == PROTOBUF || codec == ONE_WAY_PROTOBUF {
+        true => ClientCodec::Protobuf,
+        false => ClientCodec::Json,
     }
 }
 
@@ -52,10 +72,11 @@ pub(crate) fn encode(
     message: &Outgoing<'_>,
     out: &mut Vec<u8>,
 ) -> Option<MessageType> {
-    let codec = if codec == PROTOBUF {
-        ClientCodec::Protobuf
-    } else {
-        ClientCodec::Json
+    let is_one_way = is_one_way(codec);
+    let codec = client_codec(codec);
+    let encode_push = |push: Push<'_>, out: &mut Vec<u8>| match is_one_way {
+        true => encode_push(codec, &push, out),
+        false => encode_reply(codec, &Reply::Push(push), out),
     };
     let channel = match message.channel {
         Some(channel) => str::from_utf8(channel).ok()?,
@@ -64,8 +85,7 @@ pub(crate) fn encode(
     let encoded = match message.event {
         ChannelEvent::Publication if message.channel.is_none() => {
             let data = data_for(codec, message.kind, message.payload, message.annotation);
-            let push = Push::new("", PushEvent::Message(&data));
-            encode_reply(codec, &Reply::Push(push), out)
+            encode_push(Push::new("", PushEvent::Message(&data)), out)
         }
         ChannelEvent::Publication => {
             let data = data_for(codec, message.kind, message.payload, message.annotation);
@@ -83,7 +103,10 @@ pub(crate) fn encode(
                     publication.epoch = position.epoch.as_str();
                 }
             }
-            encode_publication(codec, channel, &publication, out)
+            match is_one_way {
+                true => encode_push(Push::new(channel, PushEvent::Publication(publication)), out),
+                false => encode_publication(codec, channel, &publication, out),
+            }
         }
         ChannelEvent::Join | ChannelEvent::Leave => {
             let info = annotation::read(message.payload)?.info?;
@@ -91,10 +114,36 @@ pub(crate) fn encode(
                 ChannelEvent::Join => PushEvent::Join(info),
                 _ => PushEvent::Leave(info),
             };
-            encode_reply(codec, &Reply::Push(Push::new(channel, event)), out)
+            encode_push(Push::new(channel, event), out)
         }
     };
     encoded.ok().map(|()| message_type(codec))
+}
+
+/// Appends the push that ends a connection without close codes.
+pub(crate) fn encode_close(codec: Codec, code: CloseCode, reason: &str, out: &mut Vec<u8>) {
+    // What the core says it says with codes of WebSocket.
+    let known = match code {
+        CloseCode::PROTOCOL_ERROR | CloseCode::TOO_BIG => Some(DisconnectCode::BadRequest),
+        CloseCode::POLICY | CloseCode::TRY_LATER => Some(DisconnectCode::Slow),
+        CloseCode::GOING_AWAY => Some(DisconnectCode::Shutdown),
+        code if code.get() < 3_000 => Some(DisconnectCode::InternalError),
+        _ => None,
+    };
+    let end = match known {
+        Some(known) => known.into(),
+        None => DisconnectPush {
+            code: code.get(),
+            reason,
+            reconnect: reconnects_after(code.get()),
+        },
+    };
+    let push = Push::new("", PushEvent::Disconnect(end));
+    // It has no payload that could be invalid.
+    let _ = match is_one_way(codec) {
+        true => encode_push(client_codec(codec), &push, out),
+        false => encode_reply(client_codec(codec), &Reply::Push(push), out),
+    };
 }
 
 /// A publication that a channel has kept, in the form in which a codec has it.

@@ -8,8 +8,9 @@ use core::time::Duration;
 use stentor_core::config::{ConfigBuilder, ConnectionLimits};
 
 use crate::api::ApiSettings;
+use crate::emulation::SessionKey;
 use crate::namespaces::Namespaces;
-use crate::publication_encoding::{JSON, PROTOBUF};
+use crate::publication_encoding::{JSON, ONE_WAY_JSON, ONE_WAY_PROTOBUF, PROTOBUF};
 use crate::rooms::Rooms;
 use crate::token::Verifier;
 
@@ -26,6 +27,10 @@ pub struct GatewaySettings {
     pub namespaces: Arc<Namespaces>,
     /// Settings of clients of the channel protocol.
     pub client: ClientSettings,
+    /// Which transports there are beside WebSocket.
+    pub transports: TransportSettings,
+    /// What the secrets of emulated connections are made of.
+    pub session_key: SessionKey,
     /// The server API.
     pub api: ApiSettings,
     /// The seed protocol: commands of one word, such as `join:lobby`.
@@ -83,6 +88,8 @@ pub struct ClientSettings {
     pub history_max_bytes: usize,
     /// `rpc.ping.enabled`: whether the method `ping` is answered.
     pub rpc_ping: bool,
+    /// `detached_for`: how long the session of a client that polls lasts without a poll.
+    pub detached_for: Duration,
 }
 
 impl Default for ClientSettings {
@@ -104,6 +111,7 @@ impl Default for ClientSettings {
             connect_include_server_time: false,
             history_max_bytes: 4 << 20,
             rpc_ping: false,
+            detached_for: Duration::from_secs(30),
         }
     }
 }
@@ -121,6 +129,49 @@ impl ClientSettings {
         builder
             .codec_limits(JSON, limits)
             .codec_limits(PROTOBUF, limits)
+            .codec_limits(ONE_WAY_JSON, limits)
+            .codec_limits(ONE_WAY_PROTOBUF, limits)
+    }
+}
+
+/// Which transports of the channel protocol there are beside WebSocket: the settings `enabled` of
+/// sections of these names.
+///
+/// The first three are on by default: they carry the same sessions as a WebSocket, for clients that may
+/// do the same, and are for networks that do not let WebSockets through, which nobody knows of before.
+/// Clients of the others are written for them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TransportSettings {
+    /// `http_stream`: HTTP streaming, with commands by `/emulation`.
+    pub http_stream: bool,
+    /// `sse`: server-sent events, with commands by `/emulation`.
+    pub sse: bool,
+    /// `poll`: long polling.
+    pub poll: bool,
+    /// `poll.wait`: how long a poll waits for something to give.
+    pub poll_wait: Duration,
+    /// `poll.max_sessions`: the most sessions of a shard that are polled.
+    pub poll_max_sessions: usize,
+    /// `uni_websocket`: WebSocket, one-way.
+    pub uni_websocket: bool,
+    /// `uni_http_stream`: HTTP streaming, one-way.
+    pub uni_http_stream: bool,
+    /// `uni_sse`: server-sent events, one-way.
+    pub uni_sse: bool,
+}
+
+impl Default for TransportSettings {
+    fn default() -> Self {
+        Self {
+            http_stream: true,
+            sse: true,
+            poll: true,
+            poll_wait: Duration::from_secs(25),
+            poll_max_sessions: 10_000,
+            uni_websocket: false,
+            uni_http_stream: false,
+            uni_sse: false,
+        }
     }
 }
 

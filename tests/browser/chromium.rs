@@ -161,9 +161,10 @@ impl Chromium {
         errors.chain(thrown.map(Value::to_string)).collect()
     }
 
-    /// The ids of what cannot be pressed.
+    /// The ids of what is shown and cannot be pressed.
     pub(crate) fn disabled(&mut self, tab: &Tab) -> Vec<String> {
-        let ids = "[...document.querySelectorAll(':disabled')].map((one) => one.id)";
+        let ids = "[...document.querySelectorAll(':disabled')]\
+            .filter((one) => one.checkVisibility()).map((one) => one.id)";
         serde_json::from_value(self.evaluate(tab, ids)).expect("a list of ids")
     }
 

@@ -1,5 +1,6 @@
 //! A real browser against both servers: headless Chromium runs the example client from a page of
-//! another origin, and two people talk on the page at `/`.
+//! another origin, and people talk on the page at `/`, also through proxies that let less and less
+//! through: no upgrades, no streams.
 //!
 //! Without a Chromium the tests say so and pass; with `STENTOR_BROWSER=require`
 //! they fail, and with `STENTOR_BROWSER=skip` they are left out.
@@ -8,6 +9,7 @@
 mod chromium;
 mod devtools;
 mod elsewhere;
+mod proxy;
 
 use std::env;
 use std::io::Write as _;
@@ -20,10 +22,12 @@ use stentor_tests::process::{Process, SOON};
 
 use chromium::{Chromium, Tab};
 use elsewhere::Elsewhere;
+use proxy::Proxy;
 
 stentor_tests::for_each_adapter! {
     the_client_lines_run_from_a_page_of_another_origin,
     two_people_talk_on_the_page,
+    the_page_finds_a_transport_that_the_network_lets_through,
 }
 
 /// What a newcomer types into the console, to the letter.
@@ -85,7 +89,7 @@ fn the_client_lines_run_from_a_page_of_another_origin(adapter: Adapter) {
 fn two_people_talk_on_the_page(adapter: Adapter) {
     let Some(program) = program() else { return };
     let mut server = start(adapter, &["--listen", "127.0.0.1:0", "--shards", "2"]);
-    let url = format!("http://localhost:{}/", server.address().port());
+    let url = format!("http://localhost:{}/#rooms", server.address().port());
     let mut chromium = Chromium::start(&program);
     let (ann, bob) = (chromium.open(&url), chromium.open(&url));
     for tab in [&ann, &bob] {
@@ -158,6 +162,56 @@ fn two_people_talk_on_the_page(adapter: Adapter) {
         let told = "[...document.querySelectorAll('#log .note')]\
             .some((line) => line.textContent.startsWith('disconnected (1001'))";
         chromium.wait(tab, told);
+    }
+    chromium.quit();
+}
+
+fn the_page_finds_a_transport_that_the_network_lets_through(adapter: Adapter) {
+    let Some(program) = program() else { return };
+    let Some(nginx) = proxy::find() else {
+        let is_required = env::var("STENTOR_BROWSER").is_ok_and(|wanted| wanted == "require");
+        assert!(!is_required, "there is no nginx");
+        return say("skipped, there is no nginx");
+    };
+    let mut server = start(adapter, &["--listen", "127.0.0.1:0", "--shards", "2"]);
+    let port = server.address().port();
+    // Each network lets less through than the one before.
+    let proxy = Proxy::start(&nginx, port);
+    let mut chromium = Chromium::start(&program);
+    let ports = [port].into_iter().chain(proxy.ports());
+    let names = ["websocket", "http_stream", "sse", "poll"];
+    let tabs: Vec<_> = ports
+        .zip(names)
+        .map(|(port, name)| {
+            let tab = chromium.open(&format!("http://localhost:{port}/"));
+            chromium.wait_for_text(&tab, "#c-state", &format!("connected by {name}"));
+            chromium.write(&tab, "#c-channel", "den");
+            chromium.press_enter(&tab);
+            chromium.wait(&tab, "!document.querySelector('#c-unsubscribe').disabled");
+            tab
+        })
+        .collect();
+    for (n, name) in names.into_iter().enumerate() {
+        chromium.write(&tabs[n], "#c-text", &format!("hello by {name}"));
+        chromium.press_enter(&tabs[n]);
+    }
+    for tab in &tabs {
+        for name in names {
+            let times = format!(
+                "[...document.querySelectorAll('#c-log .received')]\
+                 .filter((line) => line.textContent.includes('\"hello by {name}\"')).length"
+            );
+            chromium.wait(tab, &format!("{times} > 0"));
+            assert_eq!(chromium.evaluate(tab, &times), 1, "{name}: each comes once");
+        }
+    }
+    server.terminate();
+    assert!(server.exit_within(SOON).success(), "exit code 0");
+    for tab in &tabs {
+        chromium.wait(
+            tab,
+            "document.querySelector('#c-log').textContent.includes('shutdown')",
+        );
     }
     chromium.quit();
 }

@@ -2,6 +2,8 @@
 //! possible. Otherwise it waits with the later ones, in order, and the connection's further input
 //! waits behind them.
 
+mod detached;
+
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use core::net::SocketAddr;

@@ -21,6 +21,7 @@ pub struct HttpRequest<'a> {
     peer: Option<SocketAddr>,
     is_upgrade: bool,
     is_internal: bool,
+    is_origin_allowed: bool,
     unix_time: Duration,
 }
 
@@ -30,6 +31,7 @@ impl<'a> HttpRequest<'a> {
         body: &'a [u8],
         peer: Option<SocketAddr>,
         is_upgrade: bool,
+        is_origin_allowed: bool,
         unix_time: Duration,
     ) -> Self {
         Self {
@@ -38,6 +40,7 @@ impl<'a> HttpRequest<'a> {
             peer,
             is_upgrade,
             is_internal: false,
+            is_origin_allowed,
             unix_time,
         }
     }
@@ -46,6 +49,12 @@ impl<'a> HttpRequest<'a> {
     pub(crate) const fn internal(mut self, is_internal: bool) -> Self {
         self.is_internal = is_internal;
         self
+    }
+
+    /// Returns whether the page that makes the request, if it is one, is of an origin that may open a
+    /// WebSocket here ([`Config::upgrade_policy`](crate::Config::upgrade_policy)).
+    pub const fn is_origin_allowed(&self) -> bool {
+        self.is_origin_allowed
     }
 
     /// Returns the content, at most [`max_body`](crate::Config::max_body) bytes.
@@ -88,7 +97,7 @@ impl<'a> Deref for HttpRequest<'a> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Decision<H: Handler> {
-    /// Upgrades the connection to a WebSocket. A request that is not an
+    /// Opens a session on the connection. For a WebSocket, a request that is not an
     /// [upgrade](HttpRequest::is_upgrade) is refused, mostly with 426.
     Accept(Acceptance<H::State>),
     /// Refuses the request, with a status of 400 to 599; another becomes 500. The connection ends

@@ -154,6 +154,12 @@ pub trait Handler: Sized {
         let _ = (ctx, payload);
     }
 
+    /// Learns that something waits for a [session without a link](Context::open_detached), as
+    /// [asked](Context::await_output).
+    fn on_output(&mut self, ctx: &mut Context<'_, Self>) {
+        let _ = ctx;
+    }
+
     /// Called once for each connection that was accepted, after it has been upgraded and before
     /// anything that it sends. What is sent to it here stands behind the response to its request.
     fn on_open(&mut self, ctx: &mut Context<'_, Self>) {
@@ -239,6 +245,15 @@ pub trait Handler: Sized {
         shard.answer(request, Bytes::new());
     }
 
+    /// Takes a question that this shard was asked and that is for the connection, which
+    /// [gets it](ShardContext::forward) in its turn, behind all that waits for it. It must be
+    /// [answered](Context::answer) once.
+    ///
+    /// Without an implementation the answer is empty.
+    fn on_forwarded(&mut self, ctx: &mut Context<'_, Self>, request: ShardRequest) {
+        ctx.answer(request, Bytes::new());
+    }
+
     /// Takes the answers to what the connection [asked](Context::ask) under this ticket, in the order
     /// of the shards. Not called if the connection has ended meanwhile.
     fn on_shard_answers(
@@ -263,6 +278,13 @@ pub trait Handler: Sized {
     fn shutdown(codec: Codec) -> (CloseCode, &'static str) {
         let _ = codec;
         (CloseCode::GOING_AWAY, "")
+    }
+
+    /// Appends the last message of a connection with this codec whose [wire](crate::proto::wire::Wire)
+    /// has no close codes: it says that the server ends it, and why. Without it such a connection just
+    /// ends.
+    fn encode_close(codec: Codec, code: CloseCode, reason: &str, out: &mut Vec<u8>) {
+        let _ = (codec, code, reason, out);
     }
 
     /// Learns that the connection has not become a member of a channel, because it is in

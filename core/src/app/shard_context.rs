@@ -62,6 +62,22 @@ impl<'a, H: Handler> ShardContext<'a, H> {
         self.engine.answer_question(request.from, payload);
     }
 
+    /// Gives a question to an open connection of this shard: [`Handler::on_forwarded`] is called for it
+    /// once nothing of the connection waits that came before. If the connection ends before, the answer
+    /// is empty.
+    ///
+    /// # Errors
+    /// There is no such connection. The question is still to be answered.
+    pub fn forward(&mut self, id: ConnId, request: ShardRequest) -> Result<(), ShardRequest> {
+        match self.engine.find_open(id) {
+            Some(at) => {
+                self.engine.forward_question(at, request);
+                Ok(())
+            }
+            None => Err(request),
+        }
+    }
+
     /// Acts for an open connection of this shard, as in a callback for it. Returns `None` without a
     /// call if there is no such connection.
     pub fn with_connection<R>(

@@ -196,6 +196,15 @@ impl Outbound {
         self.push_control(at, frame);
     }
 
+    /// Queues the last message of a wire without close frames behind all that waits.
+    pub(crate) fn send_last(&mut self, at: u32, message: &[u8]) {
+        self.end_batch();
+        let tag = self.tag(at, Opcode::Text);
+        let frame = self.store.encode(Rank::LAST, tag, message);
+        self.counts.sent.closes += 1;
+        self.push_control(at, frame);
+    }
+
     /// Returns the tag of an uncompressed frame for a connection.
     fn tag(&self, at: u32, opcode: Opcode) -> FrameTag {
         FrameTag::new(self.conns[at].form.wire(), opcode)

@@ -41,6 +41,10 @@ impl<A: AppTypes> Engine<A> {
         });
         // However it was before: the peer's close frame is to be read.
         self.update_reading(at);
+        if self.slots[at].decoder.state() == CloseState::Failed && self.out.is_empty(at) {
+            // The wire has no last message.
+            self.after_write(at);
+        }
     }
 
     /// Begins the closing handshake: the close frame stands behind all that waits.
@@ -223,6 +227,9 @@ impl<A: AppTypes> Engine<A> {
         self.slots[at].advance(PhaseStep::Close);
         self.counts.links.active -= u64::from(self.slots[at].flags.upgraded());
         self.closed.close(at, drops);
+        if self.is_detached(at) {
+            return;
+        }
         let id = self.slots.id(at);
         self.outputs.push_back(Output::Disconnect(id));
     }
@@ -277,10 +284,22 @@ impl<A: AppTypes> Engine<A> {
         self.set_deadline(at, self.config.close_timeout);
     }
 
-    /// Queues our close frame behind all that waits. A reason that is too long for it is cut.
+    /// Queues our close frame behind all that waits, or what stands for it on the wire. A reason that
+    /// is too long for a close frame is cut.
     pub(crate) fn push_close(&mut self, at: u32, code: Option<CloseCode>, reason: &str) {
         self.slots[at].decoder.handle_close_sent();
-        self.out.send_close(at, code, fitting_reason(reason));
+        let form = self.out.form(at);
+        if form.wire().needs_handshake() {
+            return self.out.send_close(at, code, fitting_reason(reason));
+        }
+        let mut message = self.decode_buffers.buffers.take_for(reason.len());
+        let code = code.unwrap_or(CloseCode::INTERNAL_ERROR);
+        if !(self.encode_close)(form.codec(), code, reason, &mut message) {
+            self.counts.links.panics += 1;
+        } else if !message.is_empty() {
+            self.out.send_last(at, &message);
+        }
+        self.decode_buffers.give(message);
     }
 }
 

@@ -144,6 +144,12 @@ impl<A: AppTypes> Engine<A> {
         self.post(conn.shard(), answer);
     }
 
+    /// Gives a question to this shard to one of its connections, in its turn.
+    pub(crate) fn forward_question(&mut self, at: u32, request: ShardRequest) {
+        self.defer(at, PendingOp::Question(request));
+        self.schedule(at);
+    }
+
     /// Takes the answer of a shard to a question of a connection, if that is still there.
     pub(crate) fn take_answer(&mut self, conn: ConnId, from: ShardId, payload: Bytes) {
         let Some(at) = self.slots.find(conn) else {

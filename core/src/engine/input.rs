@@ -7,6 +7,7 @@ use crate::engine::Engine;
 use crate::engine::output::Output;
 use crate::id::ConnId;
 use crate::inspect::connection_info::Pause;
+use crate::proto::wire::Decoder;
 use crate::session::app_types::AppTypes;
 use crate::session::phase::Phase;
 
@@ -108,7 +109,8 @@ impl<A: AppTypes> Engine<A> {
         let (unread, id) = (self.pause(at).is_some(), self.slots.id(at));
         let (now, ping_interval) = (self.now, self.config.ping_interval);
         let slot = &mut self.slots[at];
-        let is_there = !matches!(slot.phase(), Phase::Gone | Phase::Free);
+        let has_link = !matches!(slot.decoder, Decoder::Detached);
+        let is_there = has_link && !matches!(slot.phase(), Phase::Gone | Phase::Free);
         if slot.flags.unread() != unread && is_there {
             slot.flags.set_unread(unread);
             if !unread {

@@ -8,6 +8,7 @@ mod buffered_input;
 mod close;
 mod commands;
 mod credit;
+mod detached;
 mod direct;
 mod fan_out;
 mod held;
@@ -61,6 +62,10 @@ use crate::time::Timestamp;
 
 /// [`Handler::shutdown`](crate::Handler::shutdown), with panics caught where they are.
 pub(crate) type ShutdownClose = fn(Codec) -> (CloseCode, &'static str);
+
+/// [`Handler::encode_close`](crate::Handler::encode_close), with panics caught where they are.
+/// Returns whether there was none.
+pub(crate) type EncodeClose = fn(Codec, CloseCode, &str, &mut Vec<u8>) -> bool;
 
 /// A shard without its application.
 pub(crate) struct Engine<A: AppTypes> {
@@ -117,6 +122,8 @@ pub(crate) struct Engine<A: AppTypes> {
     pub(crate) draining: bool,
     /// How connections of a codec are closed when the server shuts down.
     pub(crate) shutdown: ShutdownClose,
+    /// Last messages of wires without close codes.
+    pub(crate) encode_close: EncodeClose,
     /// An order that is being carried out for every connection.
     pub(crate) sweep: Option<Sweep>,
     /// Number of connections whose operations wait.
@@ -145,6 +152,7 @@ impl<A: AppTypes> Engine<A> {
         config: Config,
         encode: Encode,
         shutdown: ShutdownClose,
+        encode_close: EncodeClose,
     ) -> Self {
         let shards = config.shards;
         debug_assert!(id.0 < shards);
@@ -181,6 +189,7 @@ impl<A: AppTypes> Engine<A> {
             task_waiters: Waiters::default(),
             draining: false,
             shutdown,
+            encode_close,
             sweep: None,
             parked: 0,
             counts: EngineCounts::default(),

@@ -6,6 +6,8 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::mem;
 
+use bytes::Bytes;
+
 use crate::CloseCode;
 use crate::delivery::{OutgoingReply, QueueFull};
 use crate::engine::Engine;
@@ -92,6 +94,7 @@ impl<A: AppTypes> Engine<A> {
             },
             PendingOp::TaskEnd(_)
             | PendingOp::Notification(..)
+            | PendingOp::Question(_)
             | PendingOp::JoinRefused(_)
             | PendingOp::PositionLost(_)
             | PendingOp::Timer => Ok(()),
@@ -290,6 +293,7 @@ impl<A: AppTypes> Engine<A> {
                     self.counts.links.outcomes_gone += 1;
                     self.leftovers.push(Leftover::TaskEnd(end));
                 }
+                PendingOp::Question(request) => self.answer_question(request.from, Bytes::new()),
                 PendingOp::Push { .. } => self.out.count_discarded_push(),
                 PendingOp::Submit(task, _) => self.leftovers.push(Leftover::Task(task)),
                 _ => {}

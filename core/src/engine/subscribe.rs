@@ -33,6 +33,8 @@ pub(crate) enum Notice {
     PositionLost(ConnId, Bytes),
     /// A connection asks this shard. The handler is told that nothing else is said.
     Question(ShardRequest),
+    /// A session without a link has been opened.
+    Opened(ConnId),
     /// The request of a connection that was held is answered: its state is dropped.
     Answered(ConnId),
 }

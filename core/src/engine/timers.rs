@@ -69,7 +69,7 @@ impl<A: AppTypes> Engine<A> {
             return true;
         }
         let mut due = false;
-        if self.slots[at].phase() == Phase::Open {
+        if self.is_pinged(at) {
             let times = self.keepalive_times();
             let slot = &mut self.slots[at];
             if slot.flags.unread() {
@@ -216,6 +216,14 @@ impl<A: AppTypes> Engine<A> {
         }
     }
 
+    /// Returns whether a connection is pinged if nothing comes of it. On wires without pings that is
+    /// for the application to see to.
+    #[inline]
+    fn is_pinged(&self, at: u32) -> bool {
+        let slot = &self.slots[at];
+        slot.phase() == Phase::Open && slot.decoder.has_pings()
+    }
+
     /// Sets the timer of the application for an open connection, or cancels it.
     pub(crate) fn set_app_timer(&mut self, at: u32, delay: Option<Duration>) {
         match delay {
@@ -244,7 +252,7 @@ impl<A: AppTypes> Engine<A> {
             _ => (TimerKind::Close, at),
         });
         let stalled = self.out.write_deadline(at).map(|at| (TimerKind::Write, at));
-        let silent = (slot.phase() == Phase::Open).then(|| {
+        let silent = self.is_pinged(at).then(|| {
             let (next, at) = slot.keepalive.next(config.pong_wait);
             let timer = match next {
                 SilenceAction::Ping => TimerKind::Ping,

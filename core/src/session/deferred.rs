@@ -12,7 +12,7 @@ use crate::CloseCode;
 use crate::channels::message::Notification;
 use crate::channels::publication::{Publication, Retention};
 use crate::channels::query::ChannelQuery;
-use crate::channels::question::{Question, ShardTarget};
+use crate::channels::question::{Question, ShardRequest, ShardTarget};
 use crate::channels::subscription::Subscription;
 use crate::delivery::queue::SendOptions;
 use crate::id::{ConnId, ShardId};
@@ -198,6 +198,8 @@ pub(crate) enum PendingOp<A: AppTypes> {
     TaskEnd(TaskEnd<A>),
     /// The handler is to be told what it has asked for under this ticket.
     Notification(u64, Notification),
+    /// The handler is to be asked what another connection asks this one.
+    Question(ShardRequest),
     /// The handler is to be told that the timer that it has set is due.
     Timer,
     /// The handler is to be told that the connection is a member of a channel no more.
@@ -264,6 +266,7 @@ impl<A: AppTypes> PendingOp<A> {
             Self::PublishWith(publication) => publication.memory(),
             Self::Query { channel, .. } => channel.len(),
             Self::Respond(response) => response.memory(),
+            Self::Question(request) => request.payload.len(),
             Self::Send { payload, .. }
             | Self::Ask { payload, .. }
             | Self::Reply { payload, .. }

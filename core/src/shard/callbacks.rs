@@ -12,6 +12,7 @@ use crate::engine::output::{Event, Output};
 use crate::engine::subscribe::Notice;
 use crate::session::deferred::{PendingOp, Wait};
 use crate::session::ended::{Ended, Leftover};
+use crate::session::phase::Phase;
 use crate::shard::Shard;
 use crate::stats::CloseCause;
 
@@ -88,6 +89,15 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                     handler.on_subscribe_refused(ctx, &channel);
                 });
             }
+            PendingOp::Question(request) => {
+                let from = request.from();
+                let panics = self.engine.counts.links.panics;
+                self.emit(at, |handler, ctx| handler.on_forwarded(ctx, request));
+                if self.engine.counts.links.panics > panics {
+                    // Whoever asks is not to wait for ever.
+                    self.engine.answer_question(from, Bytes::new());
+                }
+            }
             PendingOp::Timer => self.emit(at, |handler, ctx| handler.on_timer(ctx)),
             op => self.engine.run(at, op),
         }
@@ -127,6 +137,11 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 }
             }
             Notice::Question(request) => self.take_question(request),
+            Notice::Opened(conn) => {
+                if let Some(at) = self.engine.find_open(conn) {
+                    self.call(at, None, |handler, ctx| handler.on_open(ctx));
+                }
+            }
             Notice::Answered(conn) => {
                 if let Some(at) = self.engine.slots.find(conn)
                     && !self.engine.is_acting(at)
@@ -175,6 +190,15 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         }
     }
 
+    /// Tells the handler that something waits for a session without a link, once.
+    #[cold]
+    pub(crate) fn tell_output(&mut self, at: u32) {
+        self.engine.out.hold(at);
+        if self.engine.slots[at].phase() == Phase::Open {
+            self.call(at, None, |handler, ctx| handler.on_output(ctx));
+        }
+    }
+
     fn call_on_close(&mut self, ended: &Ended) {
         let Ended {
             at,
@@ -197,6 +221,10 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         }
         self.engine.slots[at].flags.set_ending(false);
         self.engine.unpark(at, Wait::Callback);
+        if self.engine.is_detached(at) {
+            // Nobody takes what still waits.
+            self.engine.close_socket(at);
+        }
         self.engine.free_if_done(at);
     }
 

@@ -200,7 +200,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             HeadAction::Upgrade(upgrade) => Ok(upgrade),
             HeadAction::Other(error) => Err(error),
         };
-        let asked = self.http_request(at, &received, upgrade.is_ok());
+        let asked = self.http_request(at, &received.request, received.body, upgrade.is_ok());
         let handler = &mut self.handler;
         let decision = I::run(|| handler.on_request(&asked));
         self.carry_out(at, received, upgrade, decision);
@@ -218,7 +218,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             HeadAction::Other(error) => Err(error),
             HeadAction::Page(_) | HeadAction::Methods => Err(HandshakeError::NotFound),
         };
-        let asked = self.http_request(at, &received, upgrade.is_ok());
+        let asked = self.http_request(at, &received.request, received.body, upgrade.is_ok());
         let handler = &mut self.handler;
         let decision = I::run(|| handler.on_request_task(&asked, end));
         self.carry_out(at, received, upgrade, decision);
@@ -299,11 +299,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             Some(Decision::Hold(state)) => {
                 let exchange = HttpExchange::new(connection);
                 self.engine.hold_request(at, exchange, state);
-                let peer = self.engine.slots[at].peer.get();
-                let unix_time = self.engine.unix_time();
-                let is_internal = self.engine.slots[at].is_internal();
-                let held = HttpRequest::new(request, body, peer, upgrade.is_ok(), unix_time)
-                    .internal(is_internal);
+                let held = self.http_request(at, &request, body, upgrade.is_ok());
                 self.call(at, None, |handler, ctx| handler.on_held(ctx, &held));
             }
             None => {
@@ -369,14 +365,16 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     fn http_request<'r>(
         &self,
         at: u32,
-        received: &CompleteRequest<'r>,
+        request: &Request<'r>,
+        body: &'r [u8],
         is_upgrade: bool,
     ) -> HttpRequest<'r> {
-        let CompleteRequest { request, body, .. } = received;
         let peer = self.engine.slots[at].peer.get();
+        let has_origin = self.is_origin_allowed(at, request, is_upgrade);
         let unix_time = self.engine.unix_time();
         let is_internal = self.engine.slots[at].is_internal();
-        HttpRequest::new(*request, body, peer, is_upgrade, unix_time).internal(is_internal)
+        HttpRequest::new(*request, body, peer, is_upgrade, has_origin, unix_time)
+            .internal(is_internal)
     }
 
     /// Returns the rules for requests of a connection.
@@ -394,6 +392,11 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             },
             false => policy,
         }
+    }
+
+    /// Returns whether the origin of a request is allowed, which that of an upgrade is.
+    fn is_origin_allowed(&self, at: u32, request: &Request<'_>, is_upgrade: bool) -> bool {
+        is_upgrade || upgrade::is_origin_allowed(request, &self.policy(at))
     }
 
     /// Returns whether the connection is beyond the limit of connections.

@@ -70,7 +70,13 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     pub fn isolated(id: ShardId, config: &Config, handler: H) -> Self {
         Self {
             handler,
-            engine: Engine::new(id, config.clone(), encode::<H, I>, shutdown::<H, I>),
+            engine: Engine::new(
+                id,
+                config.clone(),
+                encode::<H, I>,
+                shutdown::<H, I>,
+                encode_close::<H, I>,
+            ),
             isolation: PhantomData,
         }
     }
@@ -154,6 +160,16 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
 /// Calls [`Handler::shutdown`].
 fn shutdown<H: Handler, I: Isolation>(codec: Codec) -> (CloseCode, &'static str) {
     I::run(|| H::shutdown(codec)).unwrap_or((CloseCode::GOING_AWAY, ""))
+}
+
+/// Calls [`Handler::encode_close`].
+fn encode_close<H: Handler, I: Isolation>(
+    codec: Codec,
+    code: CloseCode,
+    reason: &str,
+    out: &mut Vec<u8>,
+) -> bool {
+    I::run(|| H::encode_close(codec, code, reason, out)).is_some()
 }
 
 /// Calls [`Handler::encode`].

@@ -30,6 +30,10 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 continue;
             }
             match self.engine.out.next_flush() {
+                Some((at, NextFlush::Offer)) if self.engine.is_detached(at) => {
+                    self.tell_output(at);
+                    continue;
+                }
                 Some((at, NextFlush::Offer)) => {
                     // On a shard that always has something to write, what is held back
                     // would wait for ever otherwise.

@@ -8,7 +8,9 @@ use super::error::{DecodeError, InvalidPayload};
 use super::json::{self, JsonCommands};
 use super::protobuf::{self, ProtobufCommands};
 use super::publication::Publication;
+use super::push::Push;
 use super::reply::Reply;
+use super::request::{ConnectRequest, EmulationRequest};
 
 /// The encoding of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -25,6 +27,28 @@ impl ClientCodec {
         match self {
             Self::Json => "centrifuge-json",
             Self::Protobuf => "centrifuge-protobuf",
+        }
+    }
+
+    /// Decodes the request with which a one-way connection begins.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn decode_connect(self, message: &[u8]) -> Result<ConnectRequest<'_>, DecodeError> {
+        match self {
+            Self::Json => json::decode_connect(message),
+            Self::Protobuf => protobuf::decode_connect(message),
+        }
+    }
+
+    /// Decodes commands of a client that gets its replies over another connection.
+    ///
+    /// # Errors
+    /// They are none. The commands themselves are not decoded.
+    pub fn decode_emulation(self, message: &[u8]) -> Result<EmulationRequest<'_>, DecodeError> {
+        match self {
+            Self::Json => json::decode_emulation(message),
+            Self::Protobuf => protobuf::decode_emulation(message),
         }
     }
 
@@ -131,6 +155,24 @@ pub fn encode_publication(
         }),
         ClientCodec::Protobuf => {
             protobuf::encode_publication(channel, publication, out);
+            Ok(())
+        }
+    }
+}
+
+/// Appends a push as one-way connections get it: without a reply around it.
+///
+/// # Errors
+/// The codec is JSON, and a payload is not. Nothing is appended.
+pub fn encode_push(
+    codec: ClientCodec,
+    push: &Push<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), InvalidPayload> {
+    match codec {
+        ClientCodec::Json => undo_if_failed(out, |out| json::encode_push(push, out)),
+        ClientCodec::Protobuf => {
+            protobuf::encode_push(push, out);
             Ok(())
         }
     }

@@ -43,16 +43,16 @@ mod request;
 mod result;
 
 pub use code::{DisconnectCode, ErrorCode, UnsubscribeCode, reconnects_after, resubscribes_after};
-pub use codec::{ClientCodec, Commands, ReplyBatch, encode_publication, encode_reply};
+pub use codec::{ClientCodec, Commands, ReplyBatch, encode_publication, encode_push, encode_reply};
 pub use command::{Command, CommandRequest};
 pub use error::{DecodeError, InvalidPayload};
 pub use publication::{ClientInfo, Publication};
 pub use push::{DisconnectPush, Push, PushEvent, SubscribePush, UnsubscribePush};
 pub use reply::{Reply, ReplyError};
 pub use request::{
-    ChannelRequest, ConnectRequest, FilterNode, HistoryRequest, KeyedItem, MAX_FILTER_DEPTH,
-    PublishRequest, RefreshRequest, RpcRequest, SendRequest, StreamPosition, SubRefreshRequest,
-    SubscribeRequest, Token, TrackBatch,
+    ChannelRequest, ConnectRequest, EmulationRequest, FilterNode, HistoryRequest, KeyedItem,
+    MAX_FILTER_DEPTH, PublishRequest, RefreshRequest, RpcRequest, SendRequest, StreamPosition,
+    SubRefreshRequest, SubscribeRequest, Token, TrackBatch,
 };
 pub use result::{
     CommandResult, ConnectResult, ExpiryInfo, HistoryResult, PresenceStats, SubRefreshResult,

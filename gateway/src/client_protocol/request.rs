@@ -52,6 +52,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for Token<'a> {
     }
 }
 
+/// Commands of a client that gets its replies over another connection.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct EmulationRequest<'a> {
+    /// The node that the other connection is on.
+    pub node: Cow<'a, str>,
+    /// The secret of the other connection.
+    pub session: Cow<'a, str>,
+    /// The commands, as in a WebSocket message.
+    pub data: Cow<'a, [u8]>,
+}
+
 /// The first command of a connection.
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
 #[serde(default)]

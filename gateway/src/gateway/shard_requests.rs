@@ -133,6 +133,10 @@ impl Gateway {
                 .into_iter()
                 .collect();
         }
+        if !target.session.is_empty() {
+            let named = self.settings.session_key.connection(&target.session);
+            return named.into_iter().collect();
+        }
         match &*target.user {
             "" => users.all(),
             user => users.of_user(user),
@@ -186,8 +190,7 @@ fn matches(call: &SessionCall<'_, '_, Gateway>, target: &Target) -> bool {
     };
     (target.user.is_empty() || call.user() == target.user)
         && (target.client.is_empty() || client == target.client)
-        // No connection is emulated.
-        && target.session.is_empty()
+        && (target.session.is_empty() || call.has_secret(&target.session))
         && (target.address.is_empty() || has_address())
         && (target.channel.is_empty() || call.channels().any(|name| name == target.channel))
         && !target.spared.contains(&client)
@@ -232,7 +235,7 @@ fn describe(call: &SessionCall<'_, '_, Gateway>) -> (String, String) {
         .collect();
     let described = json!({
         "user": call.user(),
-        "transport": "websocket",
+        "transport": call.transport().name(),
         "protocol": call.protocol_name(),
         "address": call.ctx.peer().map(|peer| peer.to_string()),
         "state": { "channels": channels },

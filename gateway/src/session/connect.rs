@@ -222,7 +222,9 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         };
         let client = &self.settings.client;
         let now = self.ctx.now();
-        let has_pings = !client.ping_interval.is_zero() && !self.session.has_frame_pings;
+        // Polls show that a client is there.
+        let is_pinged = !self.session.link.has_frame_pings && self.session.polling.is_none();
+        let has_pings = !client.ping_interval.is_zero() && is_pinged;
         self.session.pings = has_pings.then(|| {
             let chance = FixedState::default().hash_one(self.session.client);
             Pings::new(now, client.ping_interval, chance)
@@ -230,7 +232,8 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         self.shared.stats.connects += 1;
         self.set_timer();
 
-        let codec = self.session.codec;
+        let link = self.session.link;
+        let codec = link.codec;
         let decoded: Vec<Vec<_>> = connecting
             .answers
             .iter()
@@ -258,7 +261,10 @@ impl<H: Handler> SessionCall<'_, '_, H> {
                 (channel, subscribe_result(pending, answer, publications))
             })
             .collect();
+        let has_secret = link.transport.is_emulated() || link.is_one_way();
+        let secret = has_secret.then(|| self.settings.session_key.secret(self.ctx.id()));
         let mut digits = itoa::Buffer::new();
+        let mut node = itoa::Buffer::new();
         let unix = self.ctx.unix_time();
         let result = ConnectResult {
             client: digits.format(self.session.client),
@@ -270,7 +276,12 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             } else {
                 0
             },
-            pong: has_pings && !client.pong_timeout.is_zero(),
+            pong: has_pings && !self.pong_timeout().is_zero(),
+            session: secret.as_deref().unwrap_or_default(),
+            node: match link.transport.is_emulated() {
+                true => node.format(self.settings.node),
+                false => "",
+            },
             time: if client.connect_include_server_time {
                 unix.as_millis() as i64
             } else {

@@ -1,13 +1,11 @@
 //! What a backend does to a client: subscriptions made and ended, another expiry, the end.
 
-use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::num::NonZeroU64;
 
+use stentor_core::Handler;
 use stentor_core::channels::{Since, Subscribed};
-use stentor_core::{CloseCode, Handler};
 
 use super::rules::SubscriptionWishes;
 use super::subscribe::{SubscriptionSource, subscribe_result};
@@ -15,10 +13,12 @@ use super::subscriptions::PendingReply;
 use super::timers::expiry_info;
 use super::{SessionCall, SessionPhase};
 use crate::client_protocol::{
-    DisconnectCode, PushEvent, SubscribePush, UnsubscribeCode, encode_publication,
+    ClientCodec, DisconnectCode, DisconnectPush, PushEvent, SubscribePush, UnsubscribeCode,
+    reconnects_after,
 };
-use crate::publication_encoding::{DecodedPublication, message_type};
+use crate::publication_encoding::DecodedPublication;
 use crate::token::Overrides;
+use crate::transport::Transport;
 
 /// A subscription that a backend makes for a client.
 #[derive(Clone, Debug)]
@@ -40,6 +40,24 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     /// Returns the id of the client.
     pub(crate) fn client(&self) -> u64 {
         self.session.client
+    }
+
+    /// Returns what carries its messages.
+    pub(crate) fn transport(&self) -> Transport {
+        self.session.link.transport
+    }
+
+    /// Returns the name of the codec.
+    pub(crate) const fn protocol_name(&self) -> &'static str {
+        match self.session.link.codec {
+            ClientCodec::Json => "json",
+            ClientCodec::Protobuf => "protobuf",
+        }
+    }
+
+    /// Returns whether this is the secret with which requests bring commands of the client.
+    pub(crate) fn has_secret(&self, secret: &str) -> bool {
+        self.settings.session_key.connection(secret) == Some(self.ctx.id())
     }
 
     /// Returns the channels of the subscriptions.
@@ -89,17 +107,15 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             data: result.data,
         };
         self.push(channel, PushEvent::Subscribe(push));
-        self.flush();
-        let codec = self.session.codec;
+        let codec = self.session.link.codec;
         for kept in &answer.publications {
             let decoded = DecodedPublication::new(codec, kept);
-            let mut out = Vec::new();
-            let encoded = encode_publication(codec, channel, &decoded.as_publication(), &mut out);
-            match encoded {
-                Ok(()) => self.ctx.push(message_type(codec), &out),
-                Err(error) => return self.disconnect(error.disconnect_code()),
+            self.push(channel, PushEvent::Publication(decoded.as_publication()));
+            if matches!(self.session.phase, SessionPhase::Closing) {
+                return;
             }
         }
+        self.flush();
         self.set_timer();
     }
 
@@ -145,16 +161,15 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         if let Some(known) = known.filter(|known| reason.is_empty() || reason == known.reason()) {
             return self.disconnect(known);
         }
-        if matches!(self.session.phase, SessionPhase::Closing) {
-            return;
-        }
-        if let Some(known) = known {
+        if let Some(known) = known
+            && !matches!(self.session.phase, SessionPhase::Closing)
+        {
             self.shared.stats.add_disconnect(known);
         }
-        self.flush();
-        self.session.phase = SessionPhase::Closing;
-        self.ctx.cancel_timer();
-        let code = CloseCode::new(code).unwrap_or(CloseCode::INTERNAL_ERROR);
-        self.ctx.close_with(code, Cow::Owned(String::from(reason)));
+        self.close(DisconnectPush {
+            code,
+            reason,
+            reconnect: reconnects_after(code),
+        });
     }
 }

@@ -10,6 +10,7 @@
 //! | `refresh` | new tokens |
 //! | `control` | what a backend does to a client |
 //! | `timers` | pings, expiry, clients that do not connect |
+//! | `polls` | sessions that are polled: batches, and how long they last |
 //! | `replies` | what is sent to the client |
 //! | `subscriptions`, `pings`, `error_budget` | state with rules of its own |
 
@@ -17,6 +18,7 @@ mod connect;
 mod control;
 mod error_budget;
 mod pings;
+mod polls;
 mod publish;
 mod query;
 mod refresh;
@@ -35,9 +37,11 @@ pub(crate) use rules::{retention_of, since};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::mem;
 use core::num::NonZeroU64;
 
 use stentor_core::channels::{MemberInfo, Subscribed};
+use stentor_core::proto::wire::Wire;
 use stentor_core::{Context, Handler, Timestamp};
 
 use self::error_budget::ErrorBudget;
@@ -45,20 +49,20 @@ use self::pings::Pings;
 use self::subscriptions::{PendingReply, Subscriptions};
 use crate::bans::Bans;
 use crate::client_id::ClientIds;
-use crate::client_protocol::{ClientCodec, Command, CommandRequest, DisconnectCode, ErrorCode};
+use crate::client_protocol::{Command, CommandRequest, DisconnectCode, ErrorCode};
+use crate::emulation::Polling;
 use crate::namespaces::ChannelClient;
 use crate::settings::{Access, GatewaySettings};
 use crate::stats::GatewayStats;
 use crate::token::Rejection;
+use crate::transport::{ClientLink, Transport};
 use crate::users::Users;
 
 /// What is kept for a client.
 #[derive(Debug)]
 pub(crate) struct Session {
     phase: SessionPhase,
-    codec: ClientCodec,
-    /// Whether the client wants pings of WebSocket and not of the protocol.
-    has_frame_pings: bool,
+    link: ClientLink,
     client: u64,
     /// Empty if anonymous.
     user: Box<str>,
@@ -73,11 +77,17 @@ pub(crate) struct Session {
     expires_at: Option<NonZeroU64>,
     pings: Option<Pings>,
     errors: ErrorBudget,
+    /// Of a session that is polled.
+    polling: Option<Box<Polling>>,
 }
 
 /// How far a connection has come.
 #[derive(Debug)]
 enum SessionPhase {
+    /// It has just been accepted. Its first message may have come with its request.
+    Accepted {
+        first: Vec<u8>,
+    },
     /// It has to connect until then.
     AwaitingConnect {
         until: Timestamp,
@@ -107,14 +117,10 @@ struct Connecting {
 impl Session {
     /// Returns the session of a connection that has just been accepted. Its time to connect begins
     /// with [`open`](SessionCall::open).
-    pub(crate) fn new(codec: ClientCodec, has_frame_pings: bool) -> Self {
+    pub(crate) fn new(link: ClientLink, first: Vec<u8>) -> Self {
         Self {
-            phase: SessionPhase::AwaitingConnect {
-                until: Timestamp::ORIGIN,
-                is_excused: false,
-            },
-            codec,
-            has_frame_pings,
+            phase: SessionPhase::Accepted { first },
+            link,
             client: 0,
             user: Box::default(),
             conn_info: Box::default(),
@@ -124,6 +130,7 @@ impl Session {
             expires_at: None,
             pings: None,
             errors: ErrorBudget::default(),
+            polling: None,
         }
     }
 }
@@ -136,6 +143,8 @@ pub(crate) struct Shared {
     /// The connected clients.
     pub(crate) users: Users,
     pub(crate) bans: Bans,
+    /// How many sessions are polled.
+    pub(crate) polled: usize,
     /// Replies that are not sent yet.
     out: Vec<u8>,
     /// The token that is verified.
@@ -150,6 +159,7 @@ impl Shared {
             stats: GatewayStats::default(),
             users: Users::default(),
             bans: Bans::default(),
+            polled: 0,
             out: Vec::new(),
             token: Vec::new(),
             annotation: Vec::new(),
@@ -188,38 +198,64 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     /// Begins the session: the client has to connect.
     pub(crate) fn open(&mut self, client: u64) {
         self.session.client = client;
-        self.session.phase = SessionPhase::AwaitingConnect {
+        let awaiting = SessionPhase::AwaitingConnect {
             until: self.ctx.now().after(self.settings.client.stale_close_delay),
             is_excused: false,
         };
+        let accepted = mem::replace(&mut self.session.phase, awaiting);
+        let transport = self.session.link.transport;
+        if transport == Transport::Poll {
+            let until = self.ctx.now().after(self.settings.client.detached_for);
+            self.session.polling = Some(Polling::new(until).into());
+        }
         self.set_timer();
-    }
-
-    /// Ends the session: its connection is no more.
-    pub(crate) fn end(&mut self) {
-        self.shared
-            .users
-            .remove(&self.session.user, self.session.client);
-    }
-
-    /// Returns the name of the codec.
-    pub(crate) const fn protocol_name(&self) -> &'static str {
-        match self.session.codec {
-            ClientCodec::Json => "json",
-            ClientCodec::Protobuf => "protobuf",
+        match accepted {
+            SessionPhase::Accepted { first } if !first.is_empty() => self.handle_message(&first),
+            // Without one there is nothing to come.
+            _ if self.session.link.wire() != Wire::WebSocket && transport != Transport::Poll => {
+                self.disconnect(DisconnectCode::BadRequest);
+            }
+            _ => {}
         }
     }
 
     /// Carries out the commands of a message.
     pub(crate) fn handle_message(&mut self, message: &[u8]) {
-        for command in self.session.codec.decode(message) {
+        if self.session.link.is_one_way() {
+            return self.handle_one_way_message(message);
+        }
+        for command in self.session.link.codec.decode(message) {
             if matches!(self.session.phase, SessionPhase::Closing) {
                 break;
             }
             match command {
+                Ok(command) if self.is_repeated(&command) => {}
                 Ok(command) => self.handle_command(command),
                 Err(error) => self.disconnect(error.disconnect_code()),
             }
+        }
+        self.flush();
+    }
+
+    /// Returns whether a command has been carried out, which only clients that poll send again.
+    fn is_repeated(&mut self, command: &Command<'_>) -> bool {
+        match &mut self.session.polling {
+            Some(polling) if command.id != 0 => !polling.seen.insert(command.id),
+            _ => false,
+        }
+    }
+
+    /// Takes the request of a one-way client. There is nothing else that it could say.
+    fn handle_one_way_message(&mut self, message: &[u8]) {
+        if !matches!(self.session.phase, SessionPhase::AwaitingConnect { .. }) {
+            return;
+        }
+        match self.session.link.codec.decode_connect(message) {
+            Ok(request) => self.handle_command(Command {
+                id: 0,
+                request: CommandRequest::Connect(request),
+            }),
+            Err(error) => self.disconnect(error.disconnect_code()),
         }
         self.flush();
     }
@@ -228,6 +264,10 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         let id = command.id;
         match self.execute(command) {
             Ok(()) => {}
+            Err(Rejection::Error(code)) if self.session.link.is_one_way() => {
+                self.shared.stats.add_error(code);
+                self.disconnect(disconnect_for(code));
+            }
             Err(Rejection::Error(code)) => self.fail(id, code),
             Err(Rejection::Disconnect(code)) => self.disconnect(code),
         }
@@ -238,7 +278,9 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         let is_first = match self.session.phase {
             SessionPhase::AwaitingConnect { .. } => true,
             SessionPhase::Connecting(_) | SessionPhase::Established => false,
-            SessionPhase::Unusable { .. } | SessionPhase::Closing => {
+            SessionPhase::Accepted { .. }
+            | SessionPhase::Unusable { .. }
+            | SessionPhase::Closing => {
                 return Err(disconnect(DisconnectCode::BadRequest));
             }
         };
@@ -269,6 +311,16 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             is_subscribed,
             is_insecure: is_insecure(self.settings),
         }
+    }
+}
+
+/// Returns the code with which a one-way client is closed whose `connect` has failed.
+const fn disconnect_for(code: ErrorCode) -> DisconnectCode {
+    match code {
+        ErrorCode::TokenExpired | ErrorCode::Expired => DisconnectCode::ConnectionExpired,
+        ErrorCode::PermissionDenied => DisconnectCode::PermissionDenied,
+        ErrorCode::TooManyRequests => DisconnectCode::TooManyRequests,
+        _ => DisconnectCode::InternalError,
     }
 }
 

@@ -74,7 +74,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         // A client that cannot take what is published is to come back and recover.
         let send = send_options(options, OverflowPolicy::Disconnect, &[]);
         let mut publication =
-            Publication::new(message_type(self.session.codec), send, request.data)
+            Publication::new(message_type(self.session.link.codec), send, request.data)
                 .annotation(&self.shared.annotation)
                 .acknowledge(id.into());
         if let Some(retention) = self.retention(resolved) {

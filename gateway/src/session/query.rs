@@ -116,7 +116,7 @@ impl<'a, H: Handler> SessionCall<'a, '_, H> {
             } => {
                 let decoded: Vec<_> = publications
                     .iter()
-                    .map(|kept| DecodedPublication::new(self.session.codec, kept))
+                    .map(|kept| DecodedPublication::new(self.session.link.codec, kept))
                     .collect();
                 let publications: Vec<_> = decoded
                     .iter()

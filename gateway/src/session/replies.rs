@@ -1,16 +1,18 @@
 //! What is sent to a client beside publications, joins and leaves: replies, several of which make one
 //! WebSocket message, pushes, and the end.
 
-use stentor_core::CloseCode;
+use alloc::borrow::Cow;
+use alloc::string::String;
 
-use stentor_core::Handler;
+use stentor_core::{CloseCode, Handler};
 
 use super::{SessionCall, SessionPhase};
 use crate::client_protocol::{
-    ClientCodec, CommandResult, DisconnectCode, ErrorCode, InvalidPayload, Push, PushEvent, Reply,
-    UnsubscribeCode, encode_reply,
+    ClientCodec, CommandResult, DisconnectCode, DisconnectPush, ErrorCode, InvalidPayload, Push,
+    PushEvent, Reply, UnsubscribeCode, encode_push, encode_reply,
 };
 use crate::publication_encoding::message_type;
+use crate::transport::Transport;
 
 impl<H: Handler> SessionCall<'_, '_, H> {
     /// Adds the result of a command to the message that [`flush`](Self::flush) sends.
@@ -50,12 +52,26 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     }
 
     fn add(&mut self, reply: &Reply<'_>) -> Result<(), InvalidPayload> {
-        let (codec, out) = (self.session.codec, &mut self.shared.out);
+        let link = self.session.link;
+        if link.separates_replies() {
+            self.flush();
+        }
+        let (codec, out) = (link.codec, &mut self.shared.out);
         let end = out.len();
         if codec == ClientCodec::Json && end > 0 {
             out.push(b'\n');
         }
-        let result = encode_reply(codec, reply, out);
+        let result = match reply {
+            Reply::Push(push) if link.is_one_way() => encode_push(codec, push, out),
+            Reply::Result { result, .. } if link.is_one_way() => match result {
+                CommandResult::Connect(result) => {
+                    encode_push(codec, &Push::new("", PushEvent::Connect(*result)), out)
+                }
+                // It has no other commands.
+                _ => Ok(()),
+            },
+            reply => encode_reply(codec, reply, out),
+        };
         if result.is_err() {
             out.truncate(end);
         }
@@ -71,7 +87,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     /// Sends what was added since the last call.
     pub(super) fn flush(&mut self) {
         if !self.shared.out.is_empty() {
-            let kind = message_type(self.session.codec);
+            let kind = message_type(self.session.link.codec);
             self.ctx.push(kind, &self.shared.out);
             self.shared.out.clear();
             // A long answer is rare, and its memory is not for the next one to keep.
@@ -84,11 +100,27 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         if matches!(self.session.phase, SessionPhase::Closing) {
             return;
         }
+        self.shared.stats.add_disconnect(code);
+        self.close(code.into());
+    }
+
+    /// Closes the connection behind what was sent to it, with any code and reason.
+    pub(super) fn close(&mut self, end: DisconnectPush<'_>) {
+        if matches!(self.session.phase, SessionPhase::Closing) {
+            return;
+        }
+        if self.session.link.transport == Transport::OneWayWebSocket {
+            // Its client need not look at close frames.
+            let push = Push::new("", PushEvent::Disconnect(end));
+            // It has no payload that could be invalid.
+            let _ = self.add(&Reply::Push(push));
+        }
         self.flush();
         self.session.phase = SessionPhase::Closing;
-        self.shared.stats.add_disconnect(code);
         self.ctx.cancel_timer();
-        self.ctx.close_with(close_code(code), code.reason());
+        let code = CloseCode::new(end.code).unwrap_or(CloseCode::INTERNAL_ERROR);
+        self.ctx
+            .close_with(code, Cow::Owned(String::from(end.reason)));
     }
 }
 

@@ -272,7 +272,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         let decoded: Vec<_> = answer
             .publications
             .iter()
-            .map(|kept| DecodedPublication::new(self.session.codec, kept))
+            .map(|kept| DecodedPublication::new(self.session.link.codec, kept))
             .collect();
         let publications: Vec<_> = decoded
             .iter()

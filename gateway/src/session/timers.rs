@@ -38,13 +38,21 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     }
 
     fn next_due(&self) -> Option<Duration> {
+        let now = self.ctx.now();
+        let poll = self.poll_due().map(|due| due.since(now));
+        self.next_due_but_polls().into_iter().chain(poll).min()
+    }
+
+    fn next_due_but_polls(&self) -> Option<Duration> {
         let session = &*self.session;
         let now = self.ctx.now();
         match session.phase {
             SessionPhase::AwaitingConnect { until, .. } | SessionPhase::Unusable { until } => {
                 Some(until.since(now))
             }
-            SessionPhase::Connecting(_) | SessionPhase::Closing => None,
+            SessionPhase::Accepted { .. } | SessionPhase::Connecting(_) | SessionPhase::Closing => {
+                None
+            }
             SessionPhase::Established => {
                 let client = &self.settings.client;
                 let ping = session.pings.as_ref().map(|pings| pings.due().since(now));
@@ -64,6 +72,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
 
     /// Does what is due.
     pub(crate) fn handle_timer(&mut self) {
+        self.handle_poll_timeout();
         let now = self.ctx.now();
         match self.session.phase {
             SessionPhase::AwaitingConnect { until, is_excused } if now >= until => {
@@ -85,7 +94,8 @@ impl<H: Handler> SessionCall<'_, '_, H> {
                 self.handle_expiry();
                 self.handle_ping_timeout();
             }
-            SessionPhase::Connecting(_) | SessionPhase::Closing => {}
+            SessionPhase::Accepted { .. } | SessionPhase::Connecting(_) | SessionPhase::Closing => {
+            }
         }
         self.flush();
         self.set_timer();
@@ -113,15 +123,23 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     }
 
     fn handle_ping_timeout(&mut self) {
-        let client = &self.settings.client;
+        let (interval, timeout) = (self.settings.client.ping_interval, self.pong_timeout());
         let now = self.ctx.now();
         let Some(pings) = &mut self.session.pings else {
             return;
         };
-        match pings.handle_timeout(now, client.ping_interval, client.pong_timeout) {
+        match pings.handle_timeout(now, interval, timeout) {
             PingAction::None => {}
             PingAction::Send => self.ping(),
             PingAction::Dead => self.disconnect(DisconnectCode::NoPong),
+        }
+    }
+
+    /// Returns how long the client has to answer a ping; 0 if it does not answer.
+    pub(super) const fn pong_timeout(&self) -> Duration {
+        match self.session.link.is_one_way() {
+            true => Duration::ZERO,
+            false => self.settings.client.pong_timeout,
         }
     }
 
@@ -133,7 +151,8 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             .pings
             .as_mut()
             .is_some_and(|pings| pings.handle_pong(client.ping_interval, client.pong_timeout));
-        if is_expected {
+        // What a client that polls sends again may be a pong.
+        if is_expected || self.session.polling.is_some() {
             Ok(())
         } else {
             Err(disconnect(DisconnectCode::BadRequest))

@@ -14,7 +14,14 @@ pub(super) fn declarations() -> impl Iterator<Item = &'static Declaration> {
     let options = OPTIONS
         .iter()
         .map(|option: &ChannelOption| &option.declaration);
-    let tables = [CLIENT, TOKENS, SUBSCRIPTION_TOKENS, HTTP_API, CHANNEL];
+    let tables = [
+        CLIENT,
+        TRANSPORTS,
+        TOKENS,
+        SUBSCRIPTION_TOKENS,
+        HTTP_API,
+        CHANNEL,
+    ];
     tables.into_iter().flatten().chain(options)
 }
 
@@ -149,6 +156,11 @@ const CLIENT: &[Declaration] = &[
         "Closes older connections of a user that connects again; the channel needs presence",
     ),
     Declaration::new(
+        "client.detached_for",
+        time(1, 30_000, 3_600_000, client_time!(detached_for)),
+        "How long the session of a client that polls lasts without a poll",
+    ),
+    Declaration::new(
         "rpc.ping.enabled",
         Switch,
         "Answers calls of the method ping; all others are not found",
@@ -233,6 +245,56 @@ const SUBSCRIPTION_TOKENS: &[Declaration] = tokens!(
         "Verifies subscription tokens with the settings below and not with those of client.token",
     )
 );
+
+const TRANSPORTS: &[Declaration] = &[
+    Declaration::new(
+        "http_stream.enabled",
+        Switch,
+        "Serves HTTP streaming at /connection/http_stream, with commands at /emulation",
+    )
+    .default("true"),
+    Declaration::new(
+        "sse.enabled",
+        Switch,
+        "Serves server-sent events at /connection/sse, with commands at /emulation",
+    )
+    .default("true"),
+    Declaration::new(
+        "poll.enabled",
+        Switch,
+        "Serves long polling at /connection/poll",
+    )
+    .default("true"),
+    Declaration::new(
+        "poll.wait",
+        time(1, 25_000, 300_000, |settings| {
+            Some(millis(settings.gateway.transports.poll_wait))
+        }),
+        "How long a poll waits for something to give",
+    ),
+    Declaration::new(
+        "poll.max_sessions",
+        count(0, 10_000, 1 << 24, |settings| {
+            Some(settings.gateway.transports.poll_max_sessions as u64)
+        }),
+        "Maximum number of sessions per shard that are polled",
+    ),
+    Declaration::new(
+        "uni_websocket.enabled",
+        Switch,
+        "Serves one-way WebSockets at /connection/uni_websocket",
+    ),
+    Declaration::new(
+        "uni_http_stream.enabled",
+        Switch,
+        "Serves one-way HTTP streaming at /connection/uni_http_stream",
+    ),
+    Declaration::new(
+        "uni_sse.enabled",
+        Switch,
+        "Serves one-way server-sent events at /connection/uni_sse",
+    ),
+];
 
 const HTTP_API: &[Declaration] = &[
     Declaration::new(

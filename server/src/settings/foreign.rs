@@ -23,7 +23,7 @@ const NO_BACKEND: &str =
     "no backend is called; use tokens and the permissions of `channel.namespaces`, and remove it";
 const IN_MEMORY: &str = "history and presence are kept in the memory of the server; remove it";
 const NOT_SERVED: &str =
-    "only the WebSocket transport is served, at /connection/websocket; remove it";
+    "only WebSocket, HTTP streaming and SSE are served, each at its usual path; remove it";
 const NO_GRPC: &str = "the server API is served over HTTP, at /api; use `http_api.key`";
 const HMAC_ONLY: &str = "tokens are verified with HS256, HS384 and HS512; use `hmac_secret_key` of \
                          the same section";
@@ -67,12 +67,14 @@ const FOREIGN: &[(&[&str], &str)] = &[
     ),
     (
         &[
-            "http_stream",
-            "sse",
+            "http_stream.handler_prefix",
+            "http_stream.max_request_body_size",
+            "sse.handler_prefix",
+            "sse.max_request_body_size",
             "emulation",
-            "uni_websocket",
-            "uni_http_stream",
-            "uni_sse",
+            "uni_websocket.handler_prefix",
+            "uni_http_stream.handler_prefix",
+            "uni_sse.handler_prefix",
             "uni_grpc",
             "webtransport",
             "connection_init",
@@ -243,8 +245,8 @@ mod tests {
 
     #[test]
     fn a_key_of_centrifugo_has_advice_and_ours_have_none() {
-        assert_eq!(advice("http_stream.enabled"), Some(NOT_SERVED));
-        assert_eq!(advice("--http-stream.enabled"), Some(NOT_SERVED));
+        assert_eq!(advice("webtransport.enabled"), Some(NOT_SERVED));
+        assert_eq!(advice("--webtransport.enabled"), Some(NOT_SERVED));
         assert_eq!(advice("client.proxy.connect.endpoint"), Some(NO_BACKEND));
         assert_eq!(advice("broker"), Some(IN_MEMORY));
         assert_eq!(advice("brokers"), None);

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use stentor_gateway::token::{HmacKey, InvalidPattern, Verifier};
 use stentor_gateway::{
     Access, ApiKeys, ApiSettings, ClientSettings, GatewaySettings, Rooms, Secret, SeedProtocol,
+    SessionKey, TransportSettings,
 };
 
+use super::SettingsError;
 use super::endpoint::Endpoint;
 use super::flag::HIDDEN;
 use super::namespaces;
@@ -55,6 +57,8 @@ pub(super) fn settings(
         tokens,
         subscription_tokens,
         client,
+        transports: transports(raw),
+        session_key: session_key(raw),
         api: api(raw, has_admin),
         seed_protocol: SeedProtocol {
             enabled: raw
@@ -68,6 +72,30 @@ pub(super) fn settings(
         node: node(raw),
     };
     (Arc::new(settings), signing)
+}
+
+fn transports(raw: &RawSettings) -> TransportSettings {
+    TransportSettings {
+        http_stream: raw.switch_given("http_stream.enabled").unwrap_or(true),
+        sse: raw.switch_given("sse.enabled").unwrap_or(true),
+        poll: raw.switch_given("poll.enabled").unwrap_or(true),
+        poll_wait: raw.time("poll.wait"),
+        poll_max_sessions: raw.number("poll.max_sessions") as usize,
+        uni_websocket: raw.switch("uni_websocket.enabled"),
+        uni_http_stream: raw.switch("uni_http_stream.enabled"),
+        uni_sse: raw.switch("uni_sse.enabled"),
+    }
+}
+
+fn session_key(raw: &RawSettings) -> SessionKey {
+    let mut random = [0; 32];
+    if let Err(error) = getrandom::fill(&mut random) {
+        raw.report(SettingsError::System {
+            what: "random bytes from the operating system",
+            problem: error.to_string(),
+        });
+    }
+    SessionKey::new(random)
 }
 
 fn api(raw: &RawSettings, has_admin: bool) -> ApiSettings {
@@ -115,6 +143,7 @@ fn client(raw: &RawSettings) -> ClientSettings {
         connect_include_server_time: raw.switch("client.connect_include_server_time"),
         history_max_bytes: raw.number("client.history_max_bytes") as usize,
         rpc_ping: raw.switch("rpc.ping.enabled"),
+        detached_for: raw.time("client.detached_for"),
     };
     if client.pong_timeout >= client.ping_interval {
         raw.report_problem(

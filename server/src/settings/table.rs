@@ -36,6 +36,18 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
             "rpc.",
         ],
     ),
+    (
+        "Other transports",
+        &[
+            "http_stream.",
+            "sse.",
+            "poll.",
+            "client.detached_for",
+            "uni_websocket.",
+            "uni_http_stream.",
+            "uni_sse.",
+        ],
+    ),
     ("Tokens", &["client.token.", "client.subscription_token."]),
     ("Server API", &["http_api."]),
     ("Channels", &["channel."]),

@@ -8,7 +8,9 @@ use stentor_core::delivery::Codec;
 use stentor_core::{Config, OverflowPolicy};
 use stentor_gateway::namespaces::{ChannelOptions, ChannelSettings, RecoveryMode};
 use stentor_gateway::token::{HmacKey, Verifier};
-use stentor_gateway::{Access, ClientSettings, GatewaySettings, SeedProtocol};
+use stentor_gateway::{
+    Access, ClientSettings, GatewaySettings, SeedProtocol, SessionKey, TransportSettings,
+};
 
 use super::known::Known;
 use super::wire::Speech;
@@ -215,6 +217,8 @@ fn gateway_settings(
             rpc_ping: true,
             ..ClientSettings::default()
         },
+        transports: TransportSettings::default(),
+        session_key: SessionKey::new([7; 32]),
         seed_protocol: SeedProtocol {
             enabled: true,
             // What is no text is none of its business.

@@ -9,6 +9,7 @@ mod client_protocol;
 mod conformance;
 mod credits;
 mod deflate;
+mod detached;
 mod drain;
 mod explain;
 mod extremes;

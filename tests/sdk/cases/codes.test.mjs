@@ -3,7 +3,7 @@
 import { get } from 'node:http';
 import { after, describe, it } from 'node:test';
 
-import { client, CODECS, connected, subscribing, WebSocket } from '../support/client.mjs';
+import { client, CODECS, connected, subscribing, WebSocket, WEBSOCKET_ONLY } from '../support/client.mjs';
 import { check, equal, limit, unique } from '../support/events.mjs';
 import { Raw } from '../support/raw.mjs';
 import { Server } from '../support/server.mjs';
@@ -208,7 +208,7 @@ describe('codes', { concurrency: 8 }, () => {
     }
   });
 
-  it('1009 for a message of more than 64 KiB, which is terminal for the SDK', async (t) => {
+  it('1009 for a message of more than 64 KiB, which is terminal for the SDK', WEBSOCKET_ONLY, async (t) => {
     for (const codec of CODECS) {
       const one = await connected(t, server, codec);
       const channel = unique('plain:large');
@@ -263,7 +263,7 @@ describe('requests that are refused', { concurrency: 8 }, () => {
     equal(await status({ ...upgrade, Origin: `http://127.0.0.1:${server.port}` }), 101);
   });
 
-  it('the SDK tries again', async (t) => {
+  it('the SDK tries again', WEBSOCKET_ONLY, async (t) => {
     const one = client(t, { url: () => server.url('/connection/other') });
     one.connect();
     const errors = await one.events.take('error', 3);

@@ -3,7 +3,7 @@
 import { after, describe, it } from 'node:test';
 
 import { cases } from './core.mjs';
-import { client, CODECS } from '../support/client.mjs';
+import { client, CODECS, TRANSPORT } from '../support/client.mjs';
 import { Server } from '../support/server.mjs';
 import { token } from '../support/token.mjs';
 
@@ -15,6 +15,7 @@ describe('core', { concurrency: 4 }, () => {
     for (const [name, run] of Object.entries(cases)) {
       it(`${codec}: ${name}`, async (t) => {
         const env = {
+          isEmulated: TRANSPORT !== 'websocket',
           token: async (claims) => token(claims),
           client: (codec, options) => client(t, server, codec, options),
         };

@@ -2,7 +2,7 @@
 
 import { after, describe, it } from 'node:test';
 
-import { client, CODECS, connected, subscribed } from '../support/client.mjs';
+import { client, CODECS, connected, subscribed, WEBSOCKET_ONLY } from '../support/client.mjs';
 import { equal, pack, unique, unpack, until } from '../support/events.mjs';
 import { Raw } from '../support/raw.mjs';
 import { Relay } from '../support/relay.mjs';
@@ -26,7 +26,7 @@ describe('pings', { concurrency: true }, () => {
     equal([one.state, one.tap.sockets.length], ['connected', 1]);
   });
 
-  it('are sent and answered in Protobuf', async (t) => {
+  it('are sent and answered in Protobuf', WEBSOCKET_ONLY, async (t) => {
     const one = await connected(t, calm, 'protobuf');
     let pings = 0;
     one.tap.sockets[0].on('message', (data) => {

@@ -13,10 +13,29 @@ export const { WebSocket } = require('ws');
 const { Centrifuge } = require('centrifuge');
 const { Centrifuge: CentrifugeProtobuf } = require('centrifuge/build/protobuf');
 
+const EventSource = require('eventsource');
+
 export { Centrifuge };
 
-/** The encodings of the protocol. */
-export const CODECS = ['json', 'protobuf'];
+/** The transport of the clients: websocket, http_stream or sse. */
+export const TRANSPORT = process.env.SDK_TRANSPORT ?? 'websocket';
+
+/** The encodings that the transport has. */
+export const CODECS = TRANSPORT === 'sse' ? ['json'] : ['json', 'protobuf'];
+
+/** Options of a case that is about WebSocket, or needs commands to keep their order. */
+export const WEBSOCKET_ONLY = {
+  skip: TRANSPORT !== 'websocket' && 'commands may overtake one another, or it is about WebSocket',
+};
+
+/** Returns where a client connects to. `server` is a server, or a relay before one. */
+function endpoint(server, codec) {
+  if (TRANSPORT === 'websocket') return server.url();
+  const transport = codec === 'json' ? TRANSPORT : 'http_stream';
+  return [{ transport, endpoint: http(server.url(`/connection/${transport}`)) }];
+}
+
+const http = (url) => url.replace(/^ws/, 'http');
 
 /**
  * Returns a client that is not connected yet, with its `events` and its `tap`. Unless the options say
@@ -24,8 +43,12 @@ export const CODECS = ['json', 'protobuf'];
  */
 export function client(t, server, codec = 'json', options = {}) {
   const tap = new Tap();
-  const one = new (codec === 'json' ? Centrifuge : CentrifugeProtobuf)(server.url(), {
+  const one = new (codec === 'json' ? Centrifuge : CentrifugeProtobuf)(endpoint(server, codec), {
     websocket: tap.socketClass(WebSocket),
+    fetch: tap.fetch,
+    readableStream: ReadableStream,
+    eventsource: tap.eventSourceClass(EventSource),
+    emulationEndpoint: http(server.url('/emulation')),
     // A machine that is busy is no reason to connect again.
     timeout: 60_000,
     maxServerPingDelay: 60_000,

@@ -1,8 +1,7 @@
 //! Receiving half of a link's wire.
 
 use crate::proto::wire::Wire;
-#[cfg(feature = "testing")]
-use crate::proto::wire::lines::LineDecoder;
+use crate::proto::wire::response_stream::ResponseStream;
 use crate::proto::ws::deflate::Params;
 use crate::proto::ws::min_rate::ReceiveProgress;
 use crate::proto::ws::{
@@ -14,8 +13,10 @@ use crate::proto::ws::{
 pub(crate) enum Decoder {
     /// Of a WebSocket; also before it is known what a connection becomes.
     WebSocket(Connection),
-    #[cfg(feature = "testing")]
-    Lines(LineDecoder),
+    /// Of a wire whose client has only sent its request.
+    Response(ResponseStream),
+    /// Of a session without a link.
+    Detached,
 }
 
 const _: () = assert!(size_of::<Decoder>() <= 24);
@@ -27,8 +28,7 @@ impl Decoder {
         let connection = match (wire, agreed) {
             (Wire::WebSocket, None) => Connection::new(Role::Server),
             (Wire::WebSocket, Some(agreed)) => Connection::with_deflate(Role::Server, agreed),
-            #[cfg(feature = "testing")]
-            (Wire::Lines, _) => return Self::Lines(LineDecoder::new(max_message)),
+            _ => return Self::Response(ResponseStream::default()),
         };
         Self::WebSocket(connection.with_max_message(max_message))
     }
@@ -48,17 +48,23 @@ impl Decoder {
                 let bytes = connection.max_message();
                 connection.poll_event(input, MessageLimits { bytes, ..limits }, buffers)
             }
-            #[cfg(feature = "testing")]
-            Self::Lines(lines) => lines.poll_event(input),
+            Self::Response(stream) => stream.poll_event(input),
+            Self::Detached => Ok(Step::more(input.len())),
         }
+    }
+
+    /// Returns whether silent peers are pinged on this wire.
+    #[inline]
+    pub(crate) const fn has_pings(&self) -> bool {
+        matches!(self, Self::WebSocket(_))
     }
 
     /// Returns the state of the closing handshake.
     pub(crate) const fn state(&self) -> CloseState {
         match self {
             Self::WebSocket(connection) => connection.state(),
-            #[cfg(feature = "testing")]
-            Self::Lines(lines) => lines.state(),
+            Self::Response(stream) => stream.state(),
+            Self::Detached => CloseState::Open,
         }
     }
 
@@ -66,8 +72,8 @@ impl Decoder {
     pub(crate) fn handle_close_sent(&mut self) {
         match self {
             Self::WebSocket(connection) => connection.handle_close_sent(),
-            #[cfg(feature = "testing")]
-            Self::Lines(lines) => lines.handle_close_sent(),
+            Self::Response(stream) => stream.handle_close_sent(),
+            Self::Detached => {}
         }
     }
 
@@ -75,8 +81,8 @@ impl Decoder {
     pub(crate) fn handle_failure(&mut self, buffers: &mut DecodeBuffers) {
         match self {
             Self::WebSocket(connection) => connection.handle_failure(buffers),
-            #[cfg(feature = "testing")]
-            Self::Lines(lines) => lines.handle_failure(),
+            Self::Response(stream) => stream.handle_failure(),
+            Self::Detached => {}
         }
     }
 
@@ -102,8 +108,7 @@ impl Decoder {
     pub(crate) const fn is_amid_message(&self) -> bool {
         match self {
             Self::WebSocket(connection) => connection.is_amid_message(),
-            #[cfg(feature = "testing")]
-            Self::Lines(_) => false,
+            Self::Response(_) | Self::Detached => false,
         }
     }
 
@@ -127,8 +132,7 @@ impl Decoder {
     const fn websocket(&self) -> Option<&Connection> {
         match self {
             Self::WebSocket(connection) => Some(connection),
-            #[cfg(feature = "testing")]
-            Self::Lines(_) => None,
+            Self::Response(_) | Self::Detached => None,
         }
     }
 
@@ -136,8 +140,7 @@ impl Decoder {
     const fn websocket_mut(&mut self) -> Option<&mut Connection> {
         match self {
             Self::WebSocket(connection) => Some(connection),
-            #[cfg(feature = "testing")]
-            Self::Lines(_) => None,
+            Self::Response(_) | Self::Detached => None,
         }
     }
 }

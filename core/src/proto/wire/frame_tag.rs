@@ -1,8 +1,6 @@
 //! What stands around the payload of an outgoing frame.
 
 use crate::proto::wire::Wire;
-#[cfg(feature = "testing")]
-use crate::proto::wire::lines;
 use crate::proto::ws::header::{self, Tag};
 use crate::proto::ws::opcode::Opcode;
 
@@ -33,8 +31,8 @@ impl FrameTag {
     pub(crate) fn prefix(self, payload_len: usize) -> ([u8; MAX_PREFIX], usize) {
         match self.wire {
             Wire::WebSocket => header::encode_unmasked(self.tag, payload_len),
-            #[cfg(feature = "testing")]
-            Wire::Lines => lines::prefix(self.tag),
+            Wire::Lines | Wire::Bytes => ([0; MAX_PREFIX], 0),
+            Wire::EventStream => (*b"data:     ", EVENT_PREFIX),
         }
     }
 
@@ -42,9 +40,9 @@ impl FrameTag {
     #[inline]
     pub(crate) const fn suffix(self) -> &'static [u8] {
         match self.wire {
-            Wire::WebSocket => &[],
-            #[cfg(feature = "testing")]
-            Wire::Lines => lines::SUFFIX,
+            Wire::WebSocket | Wire::Bytes => &[],
+            Wire::Lines => b"\n",
+            Wire::EventStream => b"\n\n",
         }
     }
 
@@ -53,8 +51,9 @@ impl FrameTag {
     pub(crate) fn framed_len(self, payload_len: usize) -> usize {
         match self.wire {
             Wire::WebSocket => header::unmasked_len(payload_len) + payload_len,
-            #[cfg(feature = "testing")]
-            Wire::Lines => lines::prefix(self.tag).1 + payload_len + lines::SUFFIX.len(),
+            Wire::Lines => payload_len + 1,
+            Wire::Bytes => payload_len,
+            Wire::EventStream => EVENT_PREFIX + payload_len + 2,
         }
     }
 
@@ -67,3 +66,33 @@ impl FrameTag {
 
 /// The longest prefix, in bytes.
 pub(crate) const MAX_PREFIX: usize = header::MAX_UNMASKED_LEN;
+
+/// The length of `data: `.
+const EVENT_PREFIX: usize = 6;
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn a_frame_is_as_long_as_its_parts_on_every_wire() {
+        for &wire in Wire::ALL {
+            for payload in [0, 1, 125, 126, 70_000] {
+                let tag = FrameTag::new(wire, Opcode::Text);
+                let (prefix, len) = tag.prefix(payload);
+                assert!(len <= prefix.len());
+                assert_eq!(len + payload + tag.suffix().len(), tag.framed_len(payload));
+            }
+        }
+        let framed = |wire| {
+            let tag = FrameTag::new(wire, Opcode::Text);
+            let (prefix, len) = tag.prefix(2);
+            [&prefix[..len], b"{}", tag.suffix()].concat()
+        };
+        let framed: Vec<Vec<u8>> = Wire::ALL.iter().copied().map(framed).collect();
+        let expected: [&[u8]; 4] = [b"\x81\x02{}", b"{}\n", b"{}", b"data: {}\n\n"];
+        assert_eq!(framed, expected);
+    }
+}

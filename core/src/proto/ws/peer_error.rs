@@ -42,11 +42,13 @@ pub enum PeerError {
     EmptyFragments,
     /// A compressed message that is not valid DEFLATE (RFC 7692 §7.2.2).
     BadDeflate,
+    /// Bytes behind a request whose response is the session.
+    UnexpectedInput,
 }
 
 impl PeerError {
     /// Every variant, for tables of counters.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Unmasked,
         Self::Masked,
         Self::ReservedBit,
@@ -63,6 +65,7 @@ impl PeerError {
         Self::MessageTooBig,
         Self::EmptyFragments,
         Self::BadDeflate,
+        Self::UnexpectedInput,
     ];
 
     /// Returns the code of the close frame in response (§7.4.1).
@@ -94,6 +97,7 @@ impl PeerError {
             Self::MessageTooBig => "message_too_big",
             Self::EmptyFragments => "empty_fragments",
             Self::BadDeflate => "bad_deflate",
+            Self::UnexpectedInput => "unexpected_input",
         }
     }
 }

@@ -9,6 +9,7 @@ use stentor_core::{Config, ConnId, Output, Shard, ShardId, Timestamp};
 use stentor_gateway::namespaces::{ChannelOptions, ChannelSettings};
 use stentor_gateway::{
     Access, ApiKeys, ApiSettings, ClientSettings, Gateway, GatewaySettings, SeedProtocol,
+    SessionKey, TransportSettings,
 };
 
 pub(super) struct Server {
@@ -39,6 +40,8 @@ impl Server {
                 keys: ApiKeys::new(String::from("key").into(), String::new().into()),
                 ..ApiSettings::default()
             },
+            transports: TransportSettings::default(),
+            session_key: SessionKey::new([7; 32]),
             seed_protocol: SeedProtocol::default(),
             node: 0,
         };

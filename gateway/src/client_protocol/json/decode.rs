@@ -1,14 +1,16 @@
 //! Decoding of one WebSocket message into commands: JSON objects separated by newlines.
 
+use alloc::borrow::Cow;
 use core::fmt::{self, Formatter};
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
 
-use super::field::Object;
+use super::field::{self, Object};
 use crate::client_protocol::command::{Command, CommandRequest, PartialCommand};
 use crate::client_protocol::error::DecodeError;
+use crate::client_protocol::request::{ConnectRequest, EmulationRequest};
 
 /// The commands of one WebSocket message, in order. Ends after the first error.
 #[derive(Clone, Debug)]
@@ -53,12 +55,56 @@ impl<'a> Iterator for JsonCommands<'a> {
 impl core::iter::FusedIterator for JsonCommands<'_> {}
 
 fn decode_command(line: &[u8]) -> Result<Command<'_>, DecodeError> {
-    let command: PartialCommand<'_> =
-        serde_json::from_slice(line).map_err(|error| match error.classify() {
-            Category::Data => DecodeError::InvalidField,
-            Category::Io | Category::Syntax | Category::Eof => DecodeError::InvalidJson,
-        })?;
+    let command: PartialCommand<'_> = serde_json::from_slice(line).map_err(decode_error)?;
     command.finish()
+}
+
+/// Decodes the request of a one-way connection.
+pub(in crate::client_protocol) fn decode_connect(
+    message: &[u8],
+) -> Result<ConnectRequest<'_>, DecodeError> {
+    let request: Object<ConnectRequest<'_>> =
+        serde_json::from_slice(message).map_err(decode_error)?;
+    Ok(request.0)
+}
+
+#[derive(Deserialize)]
+struct JsonEmulation<'a> {
+    #[serde(borrow, default, deserialize_with = "field::text")]
+    node: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "field::text")]
+    session: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "field::text")]
+    data: Cow<'a, str>,
+}
+
+/// Decodes commands for another connection.
+pub(in crate::client_protocol) fn decode_emulation(
+    message: &[u8],
+) -> Result<EmulationRequest<'_>, DecodeError> {
+    let request: Object<JsonEmulation<'_>> =
+        serde_json::from_slice(message).map_err(decode_error)?;
+    let JsonEmulation {
+        node,
+        session,
+        data,
+    } = request.0;
+    let data = match data {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    };
+    Ok(EmulationRequest {
+        node,
+        session,
+        data,
+    })
+}
+
+fn decode_error(error: serde_json::Error) -> DecodeError {
+    match error.classify() {
+        Category::Data => DecodeError::InvalidField,
+        Category::Io | Category::Syntax | Category::Eof => DecodeError::InvalidJson,
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Deserialize)]

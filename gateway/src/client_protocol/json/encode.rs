@@ -36,6 +36,14 @@ pub(in crate::client_protocol) fn encode_reply(reply: &Reply<'_>, out: &mut Vec<
     })
 }
 
+/// Appends a push that is no part of a reply.
+///
+/// # Errors
+/// A payload is not JSON; then part of the push is written.
+pub(in crate::client_protocol) fn encode_push(push: &Push<'_>, out: &mut Vec<u8>) -> Written {
+    ObjectWriter::write(out, |object| write_push(object, push))
+}
+
 /// Appends a push of a publication.
 ///
 /// # Errors

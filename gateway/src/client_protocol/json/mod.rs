@@ -6,5 +6,5 @@ mod encode;
 pub(crate) mod field;
 pub(crate) mod writer;
 
-pub(super) use decode::JsonCommands;
-pub(super) use encode::{encode_publication, encode_reply};
+pub(super) use decode::{JsonCommands, decode_connect, decode_emulation};
+pub(super) use encode::{encode_publication, encode_push, encode_reply};

@@ -9,9 +9,9 @@ use super::reader::{FieldReader, FieldValue};
 use crate::client_protocol::command::{Command, CommandRequest, PartialCommand};
 use crate::client_protocol::error::DecodeError;
 use crate::client_protocol::request::{
-    ChannelRequest, ConnectRequest, FilterNode, HistoryRequest, KeyedItem, MAX_FILTER_DEPTH,
-    PublishRequest, RefreshRequest, RpcRequest, SendRequest, StreamPosition, SubRefreshRequest,
-    SubscribeRequest, TrackBatch,
+    ChannelRequest, ConnectRequest, EmulationRequest, FilterNode, HistoryRequest, KeyedItem,
+    MAX_FILTER_DEPTH, PublishRequest, RefreshRequest, RpcRequest, SendRequest, StreamPosition,
+    SubRefreshRequest, SubscribeRequest, TrackBatch,
 };
 
 /// The commands of one WebSocket message, in order. Ends after the first error.
@@ -85,6 +85,20 @@ fn decode_command(bytes: &[u8]) -> Result<Command<'_>, DecodeError> {
         }
     }
     command.finish()
+}
+
+/// Decodes the request of a one-way connection.
+pub(in crate::client_protocol) fn decode_connect(
+    message: &[u8],
+) -> Result<ConnectRequest<'_>, DecodeError> {
+    decode(FieldValue::Bytes(message), 0)
+}
+
+/// Decodes commands for another connection.
+pub(in crate::client_protocol) fn decode_emulation(
+    message: &[u8],
+) -> Result<EmulationRequest<'_>, DecodeError> {
+    decode(FieldValue::Bytes(message), 0)
 }
 
 /// A message whose fields are read one by one.
@@ -218,6 +232,18 @@ impl<'a> Merge<'a> for ConnectRequest<'a> {
 
 fn insert<'a, M>(map: &mut BTreeMap<Cow<'a, str>, M>, entry: MapEntry<'a, M>) {
     map.insert(entry.key, entry.value);
+}
+
+impl<'a> Merge<'a> for EmulationRequest<'a> {
+    fn set(&mut self, number: u32, value: FieldValue<'a>, _: usize) -> Result<(), DecodeError> {
+        match number {
+            1 => self.node = value.text()?,
+            2 => self.session = value.text()?,
+            3 => self.data = Cow::Borrowed(value.bytes()?),
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 impl<'a> Merge<'a> for RefreshRequest<'a> {

@@ -21,6 +21,11 @@ pub(in crate::client_protocol) fn encode_reply(reply: &Reply<'_>, out: &mut Vec<
     write_delimited(out, reply);
 }
 
+/// Appends a push that is no part of a reply, with its length in front.
+pub(in crate::client_protocol) fn encode_push(push: &Push<'_>, out: &mut Vec<u8>) {
+    write_delimited(out, push);
+}
+
 /// Appends a push of a publication with its length in front.
 pub(in crate::client_protocol) fn encode_publication(
     channel: &str,

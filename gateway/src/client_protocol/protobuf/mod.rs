@@ -9,5 +9,5 @@ mod encode;
 mod reader;
 mod writer;
 
-pub(super) use decode::ProtobufCommands;
-pub(super) use encode::{encode_publication, encode_reply};
+pub(super) use decode::{ProtobufCommands, decode_connect, decode_emulation};
+pub(super) use encode::{encode_publication, encode_push, encode_reply};

@@ -9,10 +9,12 @@ mod channels;
 mod connect;
 mod expiry;
 mod history;
+mod polls;
 mod protobuf;
 mod rooms;
 mod server;
 mod tokens;
+mod transports;
 
 use std::sync::Arc;
 
@@ -20,7 +22,8 @@ use data_encoding::BASE64URL_NOPAD;
 use stentor_gateway::namespaces::{ChannelOptions, ChannelSettings};
 use stentor_gateway::token::{Algorithm, HmacKey, SigningKey, Verifier};
 use stentor_gateway::{
-    Access, ApiKeys, ApiSettings, ClientSettings, GatewaySettings, SeedProtocol,
+    Access, ApiKeys, ApiSettings, ClientSettings, GatewaySettings, SeedProtocol, SessionKey,
+    TransportSettings,
 };
 
 /// The wall clock when a server starts, in seconds.
@@ -38,6 +41,8 @@ fn settings(channel: ChannelSettings) -> GatewaySettings {
             keys: ApiKeys::new(String::from("key").into(), String::from("before").into()),
             ..ApiSettings::default()
         },
+        transports: TransportSettings::default(),
+        session_key: SessionKey::new([7; 32]),
         seed_protocol: SeedProtocol {
             enabled: true,
             ..SeedProtocol::default()

@@ -1,7 +1,7 @@
 //! A server of several shards that is driven in memory. Clients are buffers, and time advances when
 //! the test says so. Each connection is on another shard than the one before.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use stentor_core::delivery::Chunks;
 use stentor_core::shard::Admission;
-use stentor_core::{Config, ConnId, Output, Shard, ShardId, TaskEnd, Timestamp};
+use stentor_core::{CloseCode, Config, ConnId, Output, Shard, ShardId, TaskEnd, Timestamp};
 use stentor_gateway::{Gateway, GatewaySettings, GatewayStats};
 
 use super::NOW;
@@ -28,6 +28,7 @@ pub(super) struct Server {
     /// When a shard wants to be called next.
     next: Option<Timestamp>,
     clients: HashMap<ConnId, Client>,
+    gone: HashSet<ConnId>,
 }
 
 #[derive(Default)]
@@ -59,6 +60,7 @@ impl Server {
             now: Timestamp::ORIGIN,
             next: None,
             clients: HashMap::new(),
+            gone: HashSet::new(),
         }
     }
 
@@ -68,33 +70,38 @@ impl Server {
 
     /// Sends a request with these field lines, and returns its connection.
     pub(super) fn request(&mut self, target: &str, fields: &[&str]) -> ConnId {
-        self.request_with(&format!("GET {target}"), fields, "")
+        let line = format!("GET {target} HTTP/1.1");
+        let head = [&[&*line], fields, &["", ""]].concat();
+        self.accept(head.join("\r\n").as_bytes())
     }
 
     /// Sends a request with a key of the API, and returns its connection.
-    pub(super) fn post(&mut self, target: &str, body: &str) -> ConnId {
-        let length = format!("Content-Length: {}", body.len());
-        let fields = ["Host: localhost", "X-API-Key: key", &length];
-        self.request_with(&format!("POST {target}"), &fields, body)
+    pub(super) fn post_api(&mut self, target: &str, body: &str) -> ConnId {
+        self.post(target, &["X-API-Key: key"], body.as_bytes())
     }
 
     /// Calls a method of the API, and returns the answer.
     pub(super) fn api(&mut self, method: &str, params: &str) -> Value {
-        let id = self.post(&format!("/api/{method}"), params);
+        let id = self.post_api(&format!("/api/{method}"), params);
         assert_eq!(self.status(id), 200, "{}", self.body(id));
         serde_json::from_str(self.body(id)).expect("JSON")
     }
 
-    /// Sends a request with method and target, field lines, and content.
-    pub(super) fn request_with(&mut self, line: &str, fields: &[&str], body: &str) -> ConnId {
+    /// Sends a request with content, and returns its connection.
+    pub(super) fn post(&mut self, target: &str, fields: &[&str], body: &[u8]) -> ConnId {
+        let line = format!("POST {target} HTTP/1.1");
+        let length = format!("Content-Length: {}", body.len());
+        let head = [&[&*line, "Host: localhost", &*length], fields, &["", ""]].concat();
+        self.accept(&[head.join("\r\n").as_bytes(), body].concat())
+    }
+
+    /// Sends bytes over a new connection.
+    pub(super) fn accept(&mut self, bytes: &[u8]) -> ConnId {
         let peer = SocketAddr::from(([127, 0, 0, 1], 49_152));
         let (now, place) = (self.now, self.clients.len() % self.shards.len());
         let id = self.shards[place].accept_from(now, Admission::Normal, peer);
         self.clients.insert(id, Client::default());
-        let line = format!("{line} HTTP/1.1");
-        let head = [&[&*line], fields, &["", body]].concat();
-        let mut request = head.join("\r\n").into_bytes();
-        self.shard(id).handle_input(now, id, &mut request);
+        self.shard(id).handle_input(now, id, &mut bytes.to_vec());
         self.turn();
         id
     }
@@ -156,6 +163,12 @@ impl Server {
         self.head(id)[9..12].parse().expect("three digits")
     }
 
+    /// Returns the status of the response to a request, if that has come.
+    pub(super) fn status_if_any(&self, id: ConnId) -> Option<u16> {
+        let is_there = self.clients[&id].head.is_some();
+        is_there.then(|| self.status(id))
+    }
+
     /// Returns the head of the response to a request.
     pub(super) fn head(&self, id: ConnId) -> &str {
         self.clients[&id].head.as_deref().expect("a response")
@@ -164,6 +177,41 @@ impl Server {
     /// Returns the content of the response to a request.
     pub(super) fn body(&self, id: ConnId) -> &str {
         str::from_utf8(&self.clients[&id].bytes).expect("text")
+    }
+
+    /// Returns the content that has come since the last call.
+    pub(super) fn content(&mut self, id: ConnId) -> Vec<u8> {
+        let client = self.clients.get_mut(&id).expect("it has connected");
+        std::mem::take(&mut client.bytes)
+    }
+
+    /// Returns the JSON objects of the lines that have come since the last call.
+    pub(super) fn lines(&mut self, id: ConnId) -> Vec<Value> {
+        let content = String::from_utf8(self.content(id)).expect("text");
+        let lines = content.split_terminator('\n');
+        lines
+            .map(|line| serde_json::from_str(line).expect("an object a line"))
+            .collect()
+    }
+
+    /// Ends the stream of a client.
+    pub(super) fn hang_up(&mut self, id: ConnId) {
+        let now = self.now;
+        self.shard(id).handle_eof(now, id);
+        self.turn();
+    }
+
+    /// Returns whether the server has let go of a connection.
+    pub(super) fn is_gone(&self, id: ConnId) -> bool {
+        self.gone.contains(&id)
+    }
+
+    /// Shuts the server down.
+    pub(super) fn shut_down(&mut self) {
+        for shard in &mut self.shards {
+            shard.handle_close_all(self.now, CloseCode::GOING_AWAY);
+        }
+        self.turn();
     }
 
     /// Sends a text message.
@@ -216,6 +264,14 @@ impl Server {
         let (code, reason) = payload.split_first_chunk().expect("a code");
         let reason = String::from_utf8(reason.to_vec()).expect("text");
         Some((u16::from_be_bytes(*code), reason))
+    }
+
+    /// Returns the code of the close frame that a client has received, and the texts before it.
+    pub(super) fn close_and_texts(&mut self, id: ConnId) -> (u16, Vec<String>) {
+        let client = self.clients.get_mut(&id).expect("it has connected");
+        let (_, close) = client.frames.pop().expect("a close frame");
+        let code = u16::from_be_bytes([close[0], close[1]]);
+        (code, self.texts(id))
     }
 
     /// Sends a text message, and returns code and reason of the close frame that the client has
@@ -310,6 +366,9 @@ impl Server {
                 }
                 // The client closes its side too.
                 Output::Shut(id) => self.shards[place].handle_eof(self.now, id),
+                Output::Disconnect(id) => {
+                    self.gone.insert(id);
+                }
                 Output::Timeout(next) => {
                     let next = next.map(|(at, _)| at);
                     self.next = [self.next, next].into_iter().flatten().min();
@@ -318,7 +377,6 @@ impl Server {
                 Output::StopReading(_)
                 | Output::StartReading(_)
                 | Output::LimitUnsent { .. }
-                | Output::Disconnect(_)
                 | Output::Event(_) => {}
                 output => panic!("no pages, and nothing catches panics: {output:?}"),
             }

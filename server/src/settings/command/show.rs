@@ -95,8 +95,11 @@ fn value(flag: &Flag, raw: &RawSettings, settings: &Settings) -> Option<String> 
 /// Returns the default, if there is one that does not depend on the machine or on other settings.
 fn default(flag: &Flag) -> Option<String> {
     match flag.kind {
-        FlagKind::Switch if flag.default.is_some() => None,
-        FlagKind::Switch => Some("false".into()),
+        FlagKind::Switch => match flag.default {
+            None => Some("false".into()),
+            Some("true") => Some("true".into()),
+            Some(_) => None,
+        },
         FlagKind::Choice(_, default) | FlagKind::Text(default) => Some(quoted(default)),
         FlagKind::Addresses => Some(format!("[{}]", quoted(DEFAULT_LISTEN))),
         FlagKind::Subprotocols | FlagKind::Words(_) | FlagKind::Tables => Some("[]".into()),

@@ -39,6 +39,12 @@ const SWITCHES: &[&str] = &[
     "client.token.disallow_anonymous_connection_tokens",
     "client.subscription_token.disallow_anonymous_connection_tokens",
     "client.subscription_token.enabled",
+    "http_stream.enabled",
+    "sse.enabled",
+    "poll.enabled",
+    "uni_websocket.enabled",
+    "uni_http_stream.enabled",
+    "uni_sse.enabled",
     "rpc.ping.enabled",
     "seed_protocol.enabled",
 ];
@@ -78,6 +84,9 @@ pub(super) fn all() -> Vec<Edges> {
         number("client.stale_close_delay", ms, 10, day),
         number("client.expired_close_delay", ms, 0, day),
         number("client.expired_sub_close_delay", ms, 0, day),
+        number("client.detached_for", ms, 1, 3_600_000),
+        number("poll.wait", ms, 1, 300_000),
+        number("poll.max_sessions", Unit::Count, 0, 1 << 24),
         number("client.channel_limit", Unit::Count, 1, 1_024),
         number("client.max_errors", Unit::Count, 0, 1_000_000),
         number(

@@ -32,6 +32,7 @@ fn clients_have_the_values_that_were_set() {
         recovery_max_publication_limit = 9
         connect_include_server_time = true
         history_max_bytes = \"10KiB\"
+        detached_for = \"14s\"
         [rpc.ping]
         enabled = true
         [node]
@@ -54,6 +55,7 @@ fn clients_have_the_values_that_were_set() {
         connect_include_server_time: true,
         history_max_bytes: 10 << 10,
         rpc_ping: true,
+        detached_for: Duration::from_secs(14),
     };
     assert_eq!(gateway.client, expected);
     assert_eq!(gateway.node, 11);
@@ -275,14 +277,14 @@ fn a_key_of_centrifugo_that_does_not_exist_says_what_to_do() {
     };
     for (line, key, advice) in [
         (
-            "http_stream.enabled = true",
-            "http_stream",
-            "only the WebSocket transport is served",
+            "webtransport.enabled = true",
+            "webtransport",
+            "only WebSocket, HTTP streaming and SSE are served",
         ),
         (
-            "sse.enabled = true",
-            "sse",
-            "only the WebSocket transport is served",
+            "sse.handler_prefix = \"/events\"",
+            "sse.handler_prefix",
+            "only WebSocket, HTTP streaming and SSE are served",
         ),
         (
             "grpc_api.enabled = true",
@@ -307,12 +309,12 @@ fn a_key_of_centrifugo_that_does_not_exist_says_what_to_do() {
         (
             "emulation.disabled = true",
             "emulation",
-            "only the WebSocket transport is served",
+            "only WebSocket, HTTP streaming and SSE are served",
         ),
         (
-            "uni_sse.enabled = true",
-            "uni_sse",
-            "only the WebSocket transport is served",
+            "uni_grpc.enabled = true",
+            "uni_grpc",
+            "only WebSocket, HTTP streaming and SSE are served",
         ),
         (
             "admin.enabled = true",
@@ -403,9 +405,9 @@ fn a_key_of_centrifugo_that_does_not_exist_says_what_to_do() {
             "{line}: {text}"
         );
     }
-    let text = error_text(&["--http_stream.enabled"], &[], None);
+    let text = error_text(&["--webtransport.enabled"], &[], None);
     assert!(
-        text.contains("only the WebSocket transport is served"),
+        text.contains("only WebSocket, HTTP streaming and SSE are served"),
         "{text}"
     );
 }

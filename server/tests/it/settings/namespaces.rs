@@ -171,11 +171,14 @@ fn the_configuration_of_the_python_sdk_is_valid() {
     assert!(gateway.tokens.is_some());
 }
 
-/// The settings of the secure server that the JavaScript SDK is tested with, less its other
-/// transports; and those of the Go SDK.
+/// The settings of the secure server that the JavaScript SDK is tested with, less a transport that
+/// there is not; and those of the Go SDK.
 #[test]
-fn the_configurations_of_other_sdks_are_valid_but_for_other_transports() {
+fn the_configurations_of_other_sdks_are_valid_but_for_webtransport() {
     let javascript = r#"{
+        "http_stream": {"enabled": true},
+        "sse": {"enabled": true},
+        "uni_websocket": {"enabled": true},
         "client": {
             "token": {"hmac_secret_key": "secret"},
             "allowed_origins": ["http://localhost:*", "http://127.0.0.1:*"],
@@ -195,10 +198,11 @@ fn the_configurations_of_other_sdks_are_valid_but_for_other_transports() {
     }"#;
     let settings = by_json(javascript).expect("valid settings");
     assert_eq!(settings.config.origins().allowed.len(), 2);
-    let other = javascript.replacen('{', r#"{"http_stream": {"enabled": true},"#, 1);
+    assert!(settings.gateway.transports.uni_websocket);
+    let other = javascript.replacen('{', r#"{"webtransport": {"enabled": true},"#, 1);
     let text = by_json(&other).expect_err("another transport").to_string();
     assert!(
-        text.contains("only the WebSocket transport is served"),
+        text.contains("only WebSocket, HTTP streaming and SSE are served"),
         "{text}"
     );
 

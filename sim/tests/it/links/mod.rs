@@ -16,7 +16,8 @@ use stentor_sim::simulator;
 use crate::net::{Net, masked, request};
 
 /// A chat of one room. The path says the wire of a connection, and the query its codec: 1 adds the
-/// channel, or repeats what begins with a star 16 times, 2 takes no binary messages, 3 panics.
+/// channel, or repeats what begins with a star 16 times, 2 takes no binary messages and has no last
+/// message, 3 panics.
 struct Chat;
 
 impl Handler for Chat {
@@ -47,12 +48,22 @@ impl Handler for Chat {
         }
     }
 
+    fn encode_close(codec: Codec, code: CloseCode, reason: &str, out: &mut Vec<u8>) {
+        match codec.number() {
+            2 => {}
+            3 => simulator::crash(),
+            _ => out.extend_from_slice(format!("closed {} {reason}", code.get()).as_bytes()),
+        }
+    }
+
     fn on_request(&mut self, request: &HttpRequest<'_>) -> Decision<Self> {
         let codec = request.query().and_then(|query| query.parse().ok());
         let accepted = Acceptance::new(()).codec(Codec::new(codec.unwrap_or_default()));
         match request.path() {
             "/ws" => Decision::Accept(accepted),
             "/lines" => Decision::Accept(accepted.wire(Wire::Lines)),
+            "/bytes" => Decision::Accept(accepted.wire(Wire::Bytes)),
+            "/events" => Decision::Accept(accepted.wire(Wire::EventStream)),
             _ => Decision::reject(404),
         }
     }
@@ -66,6 +77,10 @@ impl Handler for Chat {
         let Message { kind, payload } = message;
         match payload {
             b"bye" => ctx.close(CloseCode::GOING_AWAY),
+            [b'-', other @ ..] => {
+                let other = String::from_utf8_lossy(other).parse().expect("a name");
+                ctx.disconnect(other, CloseCode::TRY_LATER, "later");
+            }
             b"codec" => ctx.reply(kind, 5, &[b'0' + ctx.codec().number()]),
             b"me" => ctx.send(ctx.id(), kind, 5, b"to you"),
             [b'?', text @ ..] => ctx.reply(kind, 5, text),
@@ -79,7 +94,7 @@ impl Handler for Chat {
 }
 
 impl Net<Chat> {
-    /// Opens a WebSocket, or a link of lines. The response is taken off.
+    /// Opens a session on the wire of the path. The response is taken off.
     fn connect(&mut self, shard: usize, target: &str) -> ConnId {
         let id = self.accept(shard, None);
         self.send(id, request(target).as_bytes());

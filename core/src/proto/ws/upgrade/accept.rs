@@ -122,6 +122,12 @@ fn upgrade(
     })
 }
 
+/// Returns whether the origin of a request is allowed, whatever it asks for.
+pub fn is_origin_allowed(request: &Request<'_>, policy: &Policy<'_>) -> bool {
+    let host = request.host().ok().flatten();
+    origin::is_allowed(request, host, policy.origins)
+}
+
 /// Returns the first acceptable offer. The grammar of other extensions is checked, too.
 //= rfc6455#section-9.1 "If a value is received by either the client or the server during..."
 //= rfc6455#section-4.2.2 "If the server supports multiple extensions, then the value MUST be..."

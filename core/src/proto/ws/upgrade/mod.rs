@@ -11,7 +11,7 @@ mod subprotocol;
 #[cfg(test)]
 mod tests;
 
-pub use accept::{HeadAction, Upgrade, decide};
+pub use accept::{HeadAction, Upgrade, decide, is_origin_allowed};
 pub use key::accept_key;
 pub(crate) use key::{ACCEPT_LEN, KEY_LEN, encode_key};
 pub use origin::{NotAnOrigin, Origin, Origins};
