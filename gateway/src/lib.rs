@@ -40,6 +40,7 @@ mod annotation;
 mod client_id;
 pub mod client_protocol;
 pub mod command;
+pub mod fossil;
 mod gateway;
 mod gateway_rooms;
 mod index_page;

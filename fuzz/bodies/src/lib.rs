@@ -14,6 +14,7 @@ mod command;
 mod decode;
 mod differential;
 mod extensions;
+mod fossil;
 mod handshake;
 mod header;
 mod http;
@@ -34,6 +35,7 @@ pub use client_protobuf::client_protobuf;
 pub use command::command;
 pub use decode::decode;
 pub use differential::differential;
+pub use fossil::fossil;
 pub use handshake::handshake;
 pub use header::header;
 pub use http::http;
@@ -47,7 +49,7 @@ use reader::InputReader;
 pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// Every fuzz target.
-pub const TARGETS: [FuzzTarget; 13] = [
+pub const TARGETS: [FuzzTarget; 14] = [
     ("header", header),
     ("decode", decode),
     ("differential", differential),
@@ -61,4 +63,5 @@ pub const TARGETS: [FuzzTarget; 13] = [
     ("client_json", client_json),
     ("client_protobuf", client_protobuf),
     ("jwt", jwt),
+    ("fossil", fossil),
 ];
