@@ -17,13 +17,26 @@ use crate::annotation::{self, Annotation};
 use crate::client_protocol::{
     ClientCodec, Publication, Push, PushEvent, Reply, encode_publication, encode_reply,
 };
+use crate::fossil;
 
 /// The codec of JSON clients.
 pub(crate) const JSON: Codec = Codec::new(1);
 /// The codec of Protobuf clients.
 pub(crate) const PROTOBUF: Codec = Codec::new(2);
+/// The codec of JSON clients for the channels of which they get patches.
+pub(crate) const JSON_DELTA: Codec = Codec::new(6);
+/// The same of Protobuf clients.
+pub(crate) const PROTOBUF_DELTA: Codec = Codec::new(7);
 /// How many codecs there are, with that of the seed protocol.
-pub(crate) const CODECS: usize = 3;
+pub(crate) const CODECS: usize = 8;
+
+/// Returns the codec of the core for channels of which a client gets patches.
+pub(crate) const fn delta_codec_of(codec: ClientCodec) -> Codec {
+    match codec {
+        ClientCodec::Json => JSON_DELTA,
+        ClientCodec::Protobuf => PROTOBUF_DELTA,
+    }
+}
 
 /// Returns the codec of the core for one of the protocol.
 pub(crate) const fn codec_of(codec: ClientCodec) -> Codec {
@@ -52,7 +65,8 @@ pub(crate) fn encode(
     message: &Outgoing<'_>,
     out: &mut Vec<u8>,
 ) -> Option<MessageType> {
-    let codec = if codec == PROTOBUF {
+    let is_delta = codec == JSON_DELTA || codec == PROTOBUF_DELTA;
+    let codec = if codec == PROTOBUF || codec == PROTOBUF_DELTA {
         ClientCodec::Protobuf
     } else {
         ClientCodec::Json
@@ -68,12 +82,18 @@ pub(crate) fn encode(
             encode_reply(codec, &Reply::Push(push), out)
         }
         ChannelEvent::Publication => {
-            let data = data_for(codec, message.kind, message.payload, message.annotation);
+            let mut data = data_for(codec, message.kind, message.payload, message.annotation);
+            let mut delta = false;
+            if is_delta {
+                let previous = message.previous.map(|kept| kept_data(codec, kept));
+                (data, delta) = delta_data(codec, previous.as_deref(), data)?;
+            }
             let Annotation { info, tags } = annotation::read(message.annotation)?;
             let mut publication = Publication {
                 data: &data,
                 info,
                 tags: &tags,
+                delta,
                 ..Publication::default()
             };
             if let Some(position) = &message.position {
@@ -103,15 +123,47 @@ pub(crate) struct DecodedPublication<'a> {
     data: Cow<'a, [u8]>,
     annotation: Annotation<'a>,
     offset: u64,
+    delta: bool,
 }
 
 impl<'a> DecodedPublication<'a> {
     pub(crate) fn new(codec: ClientCodec, kept: &'a KeptPublication) -> Self {
         Self {
-            data: data_for(codec, kept.kind, &kept.payload, &kept.annotation),
+            data: kept_data(codec, kept),
             annotation: annotation::read(&kept.annotation).unwrap_or_default(),
             offset: kept.offset,
+            delta: false,
         }
+    }
+
+    /// Returns what a subscriber has missed.
+    pub(crate) fn of(
+        codec: ClientCodec,
+        kept: &'a [KeptPublication],
+        gets_delta: bool,
+    ) -> Vec<Self> {
+        match gets_delta {
+            true => Self::chain(codec, kept),
+            false => kept.iter().map(|kept| Self::new(codec, kept)).collect(),
+        }
+    }
+
+    /// Returns publications one after the other for a client that gets patches: the first is whole,
+    /// each other one may be a patch of the one before. What the codec cannot express is left as it
+    /// is.
+    fn chain(codec: ClientCodec, kept: &'a [KeptPublication]) -> Vec<Self> {
+        let mut previous: Option<Cow<'a, [u8]>> = None;
+        let publications = kept.iter().map(|kept| {
+            let mut decoded = Self::new(codec, kept);
+            let data = decoded.data.clone();
+            if let Some((data, delta)) = delta_data(codec, previous.as_deref(), data.clone()) {
+                decoded.data = data;
+                decoded.delta = delta;
+            }
+            previous = Some(data);
+            decoded
+        });
+        publications.collect()
     }
 
     /// Returns it as a result has it.
@@ -121,9 +173,40 @@ impl<'a> DecodedPublication<'a> {
             info: self.annotation.info,
             offset: self.offset,
             tags: &self.annotation.tags,
+            delta: self.delta,
             ..Publication::default()
         }
     }
+}
+
+fn kept_data(codec: ClientCodec, kept: &KeptPublication) -> Cow<'_, [u8]> {
+    data_for(codec, kept.kind, &kept.payload, &kept.annotation)
+}
+
+/// Returns a payload for receivers that get patches, and whether it is one: of the payload before,
+/// if that is shorter. For JSON, both are the text in a JSON string. `None` if JSON cannot express it.
+fn delta_data<'a>(
+    codec: ClientCodec,
+    previous: Option<&[u8]>,
+    data: Cow<'a, [u8]>,
+) -> Option<(Cow<'a, [u8]>, bool)> {
+    // The format has lengths of 32 bits.
+    let previous = previous.filter(|previous| previous.len().max(data.len()) <= u32::MAX as usize);
+    if codec == ClientCodec::Protobuf {
+        let patch = previous.map(|previous| fossil::create(previous, &data));
+        return Some(match patch.filter(|patch| patch.len() < data.len()) {
+            Some(patch) => (Cow::Owned(patch), true),
+            None => (data, false),
+        });
+    }
+    let text = str::from_utf8(&data).ok()?;
+    serde_json::from_str::<IgnoredAny>(text).ok()?;
+    let previous = previous.and_then(|previous| str::from_utf8(previous).ok());
+    let patch = previous.map(|previous| fossil::create_text(previous, text));
+    Some(match patch.filter(|patch| patch.len() < text.len()) {
+        Some(patch) => (Cow::Owned(json_string(&patch)), true),
+        None => (Cow::Owned(json_string(text)), false),
+    })
 }
 
 /// Returns a payload as receivers of a codec get it.

@@ -3,8 +3,7 @@
 
 use core::time::Duration;
 
-use bytes::Bytes;
-
+pub use crate::delivery::codec::KeptPublication;
 use crate::delivery::queue::SendOptions;
 use crate::proto::ws::opcode::MessageType;
 
@@ -17,6 +16,7 @@ pub struct Publication<'a> {
     pub(crate) annotation: &'a [u8],
     pub(crate) retention: Option<Retention>,
     pub(crate) acknowledge: Option<u64>,
+    pub(crate) follows: bool,
 }
 
 impl<'a> Publication<'a> {
@@ -29,6 +29,7 @@ impl<'a> Publication<'a> {
             annotation: &[],
             retention: None,
             acknowledge: None,
+            follows: false,
         }
     }
 
@@ -46,6 +47,14 @@ impl<'a> Publication<'a> {
     #[must_use]
     pub const fn acknowledge(mut self, ticket: u64) -> Self {
         self.acknowledge = Some(ticket);
+        self
+    }
+
+    /// Lets codecs know what was published before it, if the channel still has that and gives it an
+    /// offset: [`Outgoing::previous`](crate::delivery::Outgoing::previous).
+    #[must_use]
+    pub const fn follows(mut self) -> Self {
+        self.follows = true;
         self
     }
 
@@ -69,17 +78,4 @@ pub struct Retention {
     /// How long the position is kept after the last publication or question about it. After that the
     /// channel begins a new stream. At least `ttl`.
     pub position_ttl: Duration,
-}
-
-/// A publication as a channel keeps it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct KeptPublication {
-    /// Its place in the stream.
-    pub offset: u64,
-    /// Text or binary, as it was published.
-    pub kind: MessageType,
-    /// The payload, as it was published.
-    pub payload: Bytes,
-    /// What codecs are told about it.
-    pub annotation: Bytes,
 }

@@ -33,6 +33,8 @@ pub(crate) struct Streams {
     kept: (usize, usize),
     /// Where the next search for memory begins.
     hand: u32,
+    /// Whether a member of any has, or had, a codec of its own.
+    is_followed: bool,
 }
 
 #[derive(Debug)]
@@ -90,6 +92,7 @@ impl Streams {
             owned: 0,
             kept: (0, 0),
             hand: 0,
+            is_followed: false,
         }
     }
 
@@ -164,6 +167,41 @@ impl Streams {
             stream.touch(retention, now);
             (stream.position(), stream.recover(recovery, now))
         })
+    }
+
+    /// Returns the newest publication of a channel, if all who follow its stream have got it as the last
+    /// of the channel.
+    pub(crate) fn previous(&mut self, name: &[u8], now: Timestamp) -> Option<KeptPublication> {
+        if !self.is_followed {
+            return None;
+        }
+        let at = self.find(name)?;
+        self.change(at, |_, stream| stream.previous(now)).flatten()
+    }
+
+    /// Notes a member with a codec of its own. A new one has not got the newest publication.
+    pub(crate) fn follow(&mut self, name: &[u8], is_new: bool) {
+        self.is_followed = true;
+        if is_new {
+            self.interrupt(name);
+        }
+    }
+
+    /// Notes that not all members have got the newest publication as the last of the channel.
+    #[inline]
+    pub(crate) fn interrupt(&mut self, name: &[u8]) {
+        if self.is_followed
+            && let Some(at) = self.find(name)
+        {
+            self.change(at, |_, stream| stream.interrupt());
+        }
+    }
+
+    fn find(&self, name: &[u8]) -> Option<u32> {
+        let hash = self.hash.hash_one(name);
+        let streams = &self.streams;
+        let found = self.by_name.find(hash, |&at| streams[at].name() == name);
+        found.copied()
     }
 
     /// Answers a question about what was published to a channel.
@@ -250,12 +288,8 @@ impl Streams {
         action: impl FnOnce(&mut ChannelStream) -> R,
     ) -> R {
         let hash = self.hash.hash_one(name);
-        let (streams, state) = (&self.streams, &self.hash);
-        let found = self
-            .by_name
-            .find(hash, |&at| streams[at].name() == name)
-            .copied();
-        let at = found.unwrap_or_else(|| {
+        let state = &self.hash;
+        let at = self.find(name).unwrap_or_else(|| {
             let epoch = Epoch::from_bits(self.epochs.next());
             let stream = ChannelStream::new(epoch, retention, now);
             let due = stream.due();

@@ -53,9 +53,19 @@ impl<A: AppTypes> Engine<A> {
             let except = options.exclude_sender.then_some(at);
             let meta = options.meta(|| self.registry.scope_of(name), self.now);
             let payload = MessagePayload::Borrowed(payload);
+            let own_codecs = match channel {
+                Local::Channel(channel) if self.out.has_own_codecs() => {
+                    self.out.with_own_codecs(channel)
+                }
+                _ => None,
+            };
+            if let Some(name) = name {
+                self.streams.interrupt(name);
+            }
             let variants = self
                 .out
-                .variants(meta, options.overflow, name, kind, payload);
+                .variants(meta, options.overflow, name, kind, payload)
+                .with_own_codecs(own_codecs);
             let before = options.receipt.map(|_| counted(&mut self.out));
             match channel {
                 Local::Channel(channel) => self.send_to_channel(channel, variants, except),
@@ -97,6 +107,7 @@ impl<A: AppTypes> Engine<A> {
             annotation,
             retention,
             acknowledge,
+            follows,
         } = *publication;
         if annotation.is_empty() && retention.is_none() && acknowledge.is_none() {
             return self.publish(at, Some(name), kind, options, payload);
@@ -111,9 +122,11 @@ impl<A: AppTypes> Engine<A> {
                 event: ChannelEvent::Publication,
                 annotation: Bytes::copy_from_slice(annotation),
                 position: None,
+                previous: None,
             },
             retention,
             acknowledge,
+            follows,
         };
         let message = (kind, options, payload);
         self.publish_through(at, owner, Some(name), message, Some(Box::new(extras)));

@@ -165,9 +165,13 @@ impl<A: AppTypes> Engine<A> {
             subscribed,
             is_positioned,
             gets_events,
+            codec,
         } = answer;
         if subscribed.is_member {
             self.add_member(at, name, ChannelList::Members, is_positioned);
+            if let Some((codec, member)) = codec.zip(self.membership(at, name)) {
+                self.out.set_own_codec(member.channel(), at, codec);
+            }
             if gets_events {
                 self.add_member(at, name, ChannelList::Listeners, false);
             }
@@ -206,6 +210,10 @@ impl<A: AppTypes> Engine<A> {
         if is_member && let Some(member) = subscription.shown() {
             self.presence.insert(name, conn, member);
         }
+        if subscription.codec.is_some() {
+            let is_new = recovered.publications.is_empty();
+            self.streams.follow(name, is_new);
+        }
         if subscription.recovery.is_some() {
             let counts = &mut self.counts.channels;
             *match recovered.is_complete {
@@ -224,6 +232,7 @@ impl<A: AppTypes> Engine<A> {
             },
             is_positioned: subscription.is_positioned,
             gets_events: subscription.gets_events,
+            codec: subscription.codec,
         }
     }
 
@@ -261,6 +270,7 @@ impl<A: AppTypes> Engine<A> {
                 },
                 retention: None,
                 acknowledge: None,
+                follows: false,
             })),
             owner: self.id,
             counters: None,
@@ -269,12 +279,22 @@ impl<A: AppTypes> Engine<A> {
 
     /// At the owner: gives a publication its offset, if the channel is to keep it.
     pub(crate) fn append_to_stream(&mut self, publication: &mut ShardPublication) {
-        let Some(extras) = &mut publication.extras else {
+        let Some(name) = &publication.channel else {
             return;
         };
-        let Some((retention, name)) = extras.retention.zip(publication.channel.as_ref()) else {
+        let extras = publication.extras.as_mut();
+        let Some((extras, retention)) = extras.and_then(|extras| {
+            let retention = extras.retention?;
+            Some((extras, retention))
+        }) else {
+            if publication.list_of() == ChannelList::Members {
+                self.streams.interrupt(name);
+            }
             return;
         };
+        if extras.follows {
+            extras.details.previous = self.streams.previous(name, self.now).map(Box::new);
+        }
         let kept = KeptPublication {
             offset: 0,
             kind: publication.kind,
@@ -283,6 +303,10 @@ impl<A: AppTypes> Engine<A> {
         };
         let position = self.streams.append(name, kept, &retention, self.now);
         extras.details.position = Some(position);
+        if publication.options.exclude_sender {
+            // One of the members has not got it.
+            self.streams.interrupt(name);
+        }
     }
 
     /// At the owner: lets the publisher know that a publication has its place.

@@ -214,6 +214,7 @@ pub(crate) struct OwnedPublication {
     annotation: Bytes,
     retention: Option<Retention>,
     acknowledge: Option<u64>,
+    follows: bool,
 }
 
 impl OwnedPublication {
@@ -226,6 +227,7 @@ impl OwnedPublication {
             annotation: Bytes::copy_from_slice(publication.annotation),
             retention: publication.retention,
             acknowledge: publication.acknowledge,
+            follows: publication.follows,
         }
     }
 
@@ -237,6 +239,7 @@ impl OwnedPublication {
             annotation: &self.annotation,
             retention: self.retention,
             acknowledge: self.acknowledge,
+            follows: self.follows,
         }
     }
 

@@ -4,6 +4,7 @@
 mod access;
 mod channels;
 mod connect;
+mod delta;
 mod expiry;
 mod history;
 mod protobuf;
