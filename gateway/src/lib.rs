@@ -43,6 +43,7 @@ mod client_id;
 pub mod client_protocol;
 pub mod command;
 mod emulation;
+pub mod fossil;
 mod gateway;
 mod gateway_rooms;
 mod glob;

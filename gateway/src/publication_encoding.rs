@@ -18,6 +18,7 @@ use crate::client_protocol::{
     ClientCodec, DisconnectCode, DisconnectPush, Publication, Push, PushEvent, Reply,
     encode_publication, encode_push, encode_reply, reconnects_after,
 };
+use crate::fossil;
 
 /// The codec of JSON clients.
 pub(crate) const JSON: Codec = Codec::new(1);
@@ -27,8 +28,20 @@ pub(crate) const PROTOBUF: Codec = Codec::new(2);
 pub(crate) const ONE_WAY_JSON: Codec = Codec::new(3);
 /// The same of Protobuf clients.
 pub(crate) const ONE_WAY_PROTOBUF: Codec = Codec::new(4);
+/// The codec of JSON clients for the channels of which they get patches.
+pub(crate) const JSON_DELTA: Codec = Codec::new(6);
+/// The same of Protobuf clients.
+pub(crate) const PROTOBUF_DELTA: Codec = Codec::new(7);
 /// How many codecs there are, with that of the seed protocol.
-pub(crate) const CODECS: usize = 5;
+pub(crate) const CODECS: usize = 8;
+
+/// Returns the codec of the core for channels of which a client gets patches.
+pub(crate) const fn delta_codec_of(codec: ClientCodec) -> Codec {
+    match codec {
+        ClientCodec::Json => JSON_DELTA,
+        ClientCodec::Protobuf => PROTOBUF_DELTA,
+    }
+}
 
 /// Returns the codec of the core for one of the protocol.
 pub(crate) const fn codec_of(codec: ClientCodec, is_one_way: bool) -> Codec {
@@ -47,7 +60,7 @@ pub(crate) fn is_one_way(codec: Codec) -> bool {
 
 /// Returns the codec of the protocol for one of the core.
 pub(crate) fn client_codec(codec: Codec) -> ClientCodec {
-    match codec == PROTOBUF || codec == ONE_WAY_PROTOBUF {
+    match codec == PROTOBUF || codec == ONE_WAY_PROTOBUF || codec == PROTOBUF_DELTA {
         true => ClientCodec::Protobuf,
         false => ClientCodec::Json,
     }
@@ -73,6 +86,7 @@ pub(crate) fn encode(
     out: &mut Vec<u8>,
 ) -> Option<MessageType> {
     let is_one_way = is_one_way(codec);
+    let is_delta = codec == JSON_DELTA || codec == PROTOBUF_DELTA;
     let codec = client_codec(codec);
     let encode_push = |push: Push<'_>, out: &mut Vec<u8>| match is_one_way {
         true => encode_push(codec, &push, out),
@@ -88,12 +102,18 @@ pub(crate) fn encode(
             encode_push(Push::new("", PushEvent::Message(&data)), out)
         }
         ChannelEvent::Publication => {
-            let data = data_for(codec, message.kind, message.payload, message.annotation);
+            let mut data = data_for(codec, message.kind, message.payload, message.annotation);
+            let mut delta = false;
+            if is_delta {
+                let previous = message.previous.map(|kept| kept_data(codec, kept));
+                (data, delta) = delta_data(codec, previous.as_deref(), data)?;
+            }
             let Annotation { info, tags } = annotation::read(message.annotation)?;
             let mut publication = Publication {
                 data: &data,
                 info,
                 tags: &tags,
+                delta,
                 ..Publication::default()
             };
             if let Some(position) = &message.position {
@@ -152,15 +172,47 @@ pub(crate) struct DecodedPublication<'a> {
     data: Cow<'a, [u8]>,
     annotation: Annotation<'a>,
     offset: u64,
+    delta: bool,
 }
 
 impl<'a> DecodedPublication<'a> {
     pub(crate) fn new(codec: ClientCodec, kept: &'a KeptPublication) -> Self {
         Self {
-            data: data_for(codec, kept.kind, &kept.payload, &kept.annotation),
+            data: kept_data(codec, kept),
             annotation: annotation::read(&kept.annotation).unwrap_or_default(),
             offset: kept.offset,
+            delta: false,
         }
+    }
+
+    /// Returns what a subscriber has missed.
+    pub(crate) fn of(
+        codec: ClientCodec,
+        kept: &'a [KeptPublication],
+        gets_delta: bool,
+    ) -> Vec<Self> {
+        match gets_delta {
+            true => Self::chain(codec, kept),
+            false => kept.iter().map(|kept| Self::new(codec, kept)).collect(),
+        }
+    }
+
+    /// Returns publications one after the other for a client that gets patches: the first is whole,
+    /// each other one may be a patch of the one before. What the codec cannot express is left as it
+    /// is.
+    fn chain(codec: ClientCodec, kept: &'a [KeptPublication]) -> Vec<Self> {
+        let mut previous: Option<Cow<'a, [u8]>> = None;
+        let publications = kept.iter().map(|kept| {
+            let mut decoded = Self::new(codec, kept);
+            let data = decoded.data.clone();
+            if let Some((data, delta)) = delta_data(codec, previous.as_deref(), data.clone()) {
+                decoded.data = data;
+                decoded.delta = delta;
+            }
+            previous = Some(data);
+            decoded
+        });
+        publications.collect()
     }
 
     /// Returns it as a result has it.
@@ -170,9 +222,40 @@ impl<'a> DecodedPublication<'a> {
             info: self.annotation.info,
             offset: self.offset,
             tags: &self.annotation.tags,
+            delta: self.delta,
             ..Publication::default()
         }
     }
+}
+
+fn kept_data(codec: ClientCodec, kept: &KeptPublication) -> Cow<'_, [u8]> {
+    data_for(codec, kept.kind, &kept.payload, &kept.annotation)
+}
+
+/// Returns a payload for receivers that get patches, and whether it is one: of the payload before,
+/// if that is shorter. For JSON, both are the text in a JSON string. `None` if JSON cannot express it.
+fn delta_data<'a>(
+    codec: ClientCodec,
+    previous: Option<&[u8]>,
+    data: Cow<'a, [u8]>,
+) -> Option<(Cow<'a, [u8]>, bool)> {
+    // The format has lengths of 32 bits.
+    let previous = previous.filter(|previous| previous.len().max(data.len()) <= u32::MAX as usize);
+    if codec == ClientCodec::Protobuf {
+        let patch = previous.map(|previous| fossil::create(previous, &data));
+        return Some(match patch.filter(|patch| patch.len() < data.len()) {
+            Some(patch) => (Cow::Owned(patch), true),
+            None => (data, false),
+        });
+    }
+    let text = str::from_utf8(&data).ok()?;
+    serde_json::from_str::<IgnoredAny>(text).ok()?;
+    let previous = previous.and_then(|previous| str::from_utf8(previous).ok());
+    let patch = previous.map(|previous| fossil::create_text(previous, text));
+    Some(match patch.filter(|patch| patch.len() < text.len()) {
+        Some(patch) => (Cow::Owned(json_string(&patch)), true),
+        None => (Cow::Owned(json_string(text)), false),
+    })
 }
 
 /// Returns a payload as receivers of a codec get it.

@@ -45,6 +45,8 @@ mod options;
 #[cfg(feature = "program")]
 pub mod pages;
 mod primitive;
+#[cfg(feature = "tokens")]
+mod public_key;
 mod remote;
 #[cfg(feature = "program")]
 mod settings;
@@ -62,6 +64,8 @@ pub use lifecycle::{ForceShutdown, HungShards, ShutdownReport};
 pub use lifecycle::{Signals, program};
 pub use log::{EventLog, LimitLog};
 pub use options::ServerOptions;
+#[cfg(feature = "tokens")]
+pub use public_key::{InvalidPublicKey, PublicKey};
 pub use remote::{
     AcceptError, IncomingSocket, Pending, ReadSocket, RemoteEndpoint, ServerHandle, SocketOrigin,
     UpgradeFields, UpgradeHead,

@@ -14,7 +14,7 @@ use crate::channels::query::{ChannelAnswer, ChannelQuery};
 use crate::channels::question::ShardRequest;
 use crate::channels::registry::{ChannelList, ChannelRegistry};
 use crate::channels::subscription::{Subscribed, Subscription};
-use crate::delivery::codec::{MessageDetails, SharedPayload};
+use crate::delivery::codec::{Codec, MessageDetails, SharedPayload};
 use crate::delivery::queue::SendOptions;
 use crate::delivery::{EncodedVariants, MessagePayload, Outbound};
 use crate::id::{ConnId, ShardId};
@@ -109,6 +109,7 @@ pub(crate) struct JoinAnswer {
     pub(crate) subscribed: Subscribed,
     pub(crate) is_positioned: bool,
     pub(crate) gets_events: bool,
+    pub(crate) codec: Option<Codec>,
 }
 
 /// Who came up with something, and with that, who is to know that it is over.
@@ -147,6 +148,8 @@ pub(crate) struct PublicationExtras {
     pub(crate) acknowledge: Option<u64>,
     /// It is not for this connection.
     pub(crate) excluded: Option<ConnId>,
+    /// Whether codecs are told what was published before it.
+    pub(crate) follows: bool,
 }
 
 impl ShardPublication {
@@ -174,12 +177,20 @@ impl ShardPublication {
             Some(name) if is_of_stream => registry.find_list(name, self.list_of()),
             _ => None,
         };
+        let own_codecs = match &self.channel {
+            Some(name) if out.has_own_codecs() && self.list_of() == ChannelList::Members => {
+                let channel = registry.find(name);
+                channel.and_then(|channel| out.with_own_codecs(channel))
+            }
+            _ => None,
+        };
         let (channel, payload) = (
             self.channel.as_deref(),
             MessagePayload::Shared(&self.payload),
         );
         out.variants(meta, self.options.overflow, channel, self.kind, payload)
             .with_details(self.details())
+            .with_own_codecs(own_codecs)
     }
 }
 

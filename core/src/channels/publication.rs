@@ -3,8 +3,7 @@
 
 use core::time::Duration;
 
-use bytes::Bytes;
-
+pub use crate::delivery::codec::KeptPublication;
 use crate::delivery::queue::SendOptions;
 use crate::id::ConnId;
 use crate::proto::ws::opcode::MessageType;
@@ -19,6 +18,7 @@ pub struct Publication<'a> {
     pub(crate) retention: Option<Retention>,
     pub(crate) acknowledge: Option<u64>,
     pub(crate) excluded: Option<ConnId>,
+    pub(crate) follows: bool,
 }
 
 impl<'a> Publication<'a> {
@@ -32,6 +32,7 @@ impl<'a> Publication<'a> {
             retention: None,
             acknowledge: None,
             excluded: None,
+            follows: false,
         }
     }
 
@@ -59,6 +60,14 @@ impl<'a> Publication<'a> {
         self
     }
 
+    /// Lets codecs know what was published before it, if the channel still has that and gives it an
+    /// offset: [`Outgoing::previous`](crate::delivery::Outgoing::previous).
+    #[must_use]
+    pub const fn follows(mut self) -> Self {
+        self.follows = true;
+        self
+    }
+
     /// Gives it an offset in the stream of the channel, which keeps it so long.
     #[must_use]
     pub const fn retention(mut self, retention: Retention) -> Self {
@@ -79,17 +88,4 @@ pub struct Retention {
     /// How long the position is kept after the last publication or question about it. After that the
     /// channel begins a new stream. At least `ttl`.
     pub position_ttl: Duration,
-}
-
-/// A publication as a channel keeps it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct KeptPublication {
-    /// Its place in the stream.
-    pub offset: u64,
-    /// Text or binary, as it was published.
-    pub kind: MessageType,
-    /// The payload, as it was published.
-    pub payload: Bytes,
-    /// What codecs are told about it.
-    pub annotation: Bytes,
 }

@@ -24,6 +24,9 @@ pub(crate) struct ChannelStream {
     kept_until: Timestamp,
     /// From when on the stream may be forgotten.
     known_until: Timestamp,
+    /// Whether something else was published to the channel since the newest one, or a member has not
+    /// got that.
+    is_interrupted: bool,
 }
 
 /// What a subscriber has missed.
@@ -43,6 +46,7 @@ impl ChannelStream {
             kept_bytes: 0,
             kept_until: now,
             known_until: now.after(retention.ttl),
+            is_interrupted: false,
         }
     }
 
@@ -103,8 +107,20 @@ impl ChannelStream {
             self.drop_oldest();
         }
         self.kept_until = now.after(retention.ttl);
+        self.is_interrupted = false;
         self.touch(retention, now);
         self.position()
+    }
+
+    /// Returns the newest publication, if it is kept and was not interrupted.
+    pub(crate) fn previous(&mut self, now: Timestamp) -> Option<KeptPublication> {
+        self.expire(now);
+        self.kept.back().filter(|_| !self.is_interrupted).cloned()
+    }
+
+    /// Notes that a member has not got the newest publication as the last of the channel.
+    pub(crate) const fn interrupt(&mut self) {
+        self.is_interrupted = true;
     }
 
     /// Forgets what is not to be kept any more.

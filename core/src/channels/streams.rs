@@ -33,6 +33,8 @@ pub(crate) struct Streams {
     kept: (usize, usize),
     /// Where the next search for memory begins.
     hand: u32,
+    /// Whether a member of any has, or had, a codec of its own.
+    is_followed: bool,
 }
 
 #[derive(Debug)]
@@ -90,6 +92,7 @@ impl Streams {
             owned: 0,
             kept: (0, 0),
             hand: 0,
+            is_followed: false,
         }
     }
 
@@ -166,6 +169,41 @@ impl Streams {
         })
     }
 
+    /// Returns the newest publication of a channel, if all who follow its stream have got it as the last
+    /// of the channel.
+    pub(crate) fn previous(&mut self, name: &[u8], now: Timestamp) -> Option<KeptPublication> {
+        if !self.is_followed {
+            return None;
+        }
+        let at = self.find(name)?;
+        self.change(at, |_, stream| stream.previous(now)).flatten()
+    }
+
+    /// Notes a member with a codec of its own. A new one has not got the newest publication.
+    pub(crate) fn follow(&mut self, name: &[u8], is_new: bool) {
+        self.is_followed = true;
+        if is_new {
+            self.interrupt(name);
+        }
+    }
+
+    /// Notes that not all members have got the newest publication as the last of the channel.
+    #[inline]
+    pub(crate) fn interrupt(&mut self, name: &[u8]) {
+        if self.is_followed
+            && let Some(at) = self.find(name)
+        {
+            self.change(at, |_, stream| stream.interrupt());
+        }
+    }
+
+    fn find(&self, name: &[u8]) -> Option<u32> {
+        let hash = self.hash.hash_one(name);
+        let streams = &self.streams;
+        let found = self.by_name.find(hash, |&at| streams[at].name() == name);
+        found.copied()
+    }
+
     /// Answers a question about what was published to a channel.
     pub(crate) fn history(
         &mut self,
@@ -181,7 +219,7 @@ impl Streams {
 
     /// Forgets what was published to a channel, and keeps its position.
     pub(crate) fn clear(&mut self, name: &[u8]) {
-        if let Some(at) = self.find(self.hash.hash_one(name), name) {
+        if let Some(at) = self.find(name) {
             self.change(at, |_, stream| stream.clear());
         }
     }
@@ -248,11 +286,6 @@ impl Streams {
         }
     }
 
-    fn find(&self, hash: u64, name: &[u8]) -> Option<u32> {
-        let is_it = |&at: &u32| self.streams[at].name() == name;
-        self.by_name.find(hash, is_it).copied()
-    }
-
     /// Does something with the stream of a channel, which begins if there is none or it is over.
     fn with<R>(
         &mut self,
@@ -263,7 +296,7 @@ impl Streams {
     ) -> R {
         let hash = self.hash.hash_one(name);
         let state = &self.hash;
-        let at = self.find(hash, name).unwrap_or_else(|| {
+        let at = self.find(name).unwrap_or_else(|| {
             let epoch = Epoch::from_bits(self.epochs.next());
             let stream = ChannelStream::new(epoch, retention, now);
             let due = stream.due();

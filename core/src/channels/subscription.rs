@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::channels::publication::{KeptPublication, Retention};
+use crate::delivery::codec::Codec;
 use crate::id::ConnId;
 use crate::position::{Epoch, Position};
 
@@ -19,6 +20,7 @@ pub struct Subscription {
     pub(crate) announced: Option<u8>,
     pub(crate) gets_events: bool,
     pub(crate) lists_others: bool,
+    pub(crate) codec: Option<Codec>,
 }
 
 impl Subscription {
@@ -70,6 +72,15 @@ impl Subscription {
     #[must_use]
     pub const fn list_others(mut self) -> Self {
         self.lists_others = true;
+        self
+    }
+
+    /// Gives the connection the publications of this channel in another codec than that of its
+    /// acceptance, unless that is the verbatim one. Until it has got one of them, those that follow
+    /// are encoded without [what was before](crate::delivery::Outgoing::previous).
+    #[must_use]
+    pub const fn codec(mut self, codec: Codec) -> Self {
+        self.codec = Some(codec);
         self
     }
 

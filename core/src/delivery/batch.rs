@@ -244,6 +244,7 @@ impl Outbound {
             && key.is_none()
             // It is to be found on its own.
             && stream.is_none()
+            && variants.own_codecs.is_none()
             // The rule against starvation counts single messages.
             && self.settings.starvation.after == 0
     }

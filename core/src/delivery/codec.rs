@@ -58,6 +58,10 @@ pub struct Outgoing<'a> {
     pub annotation: &'a [u8],
     /// Its place in the stream of the channel, if the channel has one.
     pub position: Option<Position>,
+    /// What was published to the channel before it, if that was
+    /// [asked for](crate::channels::Publication::follows) and every member with a
+    /// [codec of its own](crate::channels::Subscription::codec) has got it.
+    pub previous: Option<&'a KeptPublication>,
 }
 
 /// What a message is to the members of a channel.
@@ -72,12 +76,26 @@ pub enum ChannelEvent {
     Leave,
 }
 
+/// A publication as a channel keeps it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeptPublication {
+    /// Its place in the stream.
+    pub offset: u64,
+    /// Text or binary, as it was published.
+    pub kind: MessageType,
+    /// The payload, as it was published.
+    pub payload: Bytes,
+    /// What codecs are told about it.
+    pub annotation: Bytes,
+}
+
 /// What few messages have beside their payload.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MessageDetails {
     pub(crate) event: ChannelEvent,
     pub(crate) annotation: Bytes,
     pub(crate) position: Option<Position>,
+    pub(crate) previous: Option<Box<KeptPublication>>,
 }
 
 impl MessageDetails {
@@ -103,6 +121,7 @@ impl<'a> Outgoing<'a> {
             event: details.map_or_else(Default::default, |details| details.event),
             annotation: details.map_or(&[], |details| &details.annotation),
             position: details.and_then(|details| details.position),
+            previous: details.and_then(|details| details.previous.as_deref()),
         }
     }
 }

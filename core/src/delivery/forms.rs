@@ -53,6 +53,10 @@ impl Outbound {
         form: Form,
         member: Option<u32>,
     ) -> Option<FrameId> {
+        let form = match (variants.own_codecs, member) {
+            (Some(channel), Some(at)) => self.own_form(channel, at, form),
+            _ => form,
+        };
         let spare = &mut self.spare_forms;
         let others = variants.frames.others.take();
         let mut forms = others.unwrap_or_else(|| spare.pop().unwrap_or_default());

@@ -20,6 +20,7 @@ mod forms;
 pub(crate) mod frame;
 mod limits;
 mod lost;
+mod own_codec;
 mod pressure;
 mod push;
 pub(crate) mod queue;
@@ -37,6 +38,8 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
+
+use crate::delivery::own_codec::OwnCodecs;
 
 use crate::buffers::Buffers;
 use crate::config::Config;
@@ -120,6 +123,7 @@ pub(crate) struct Outbound {
     slow: Vec<u32>,
     /// Connections that have missed something of a channel's stream, and the numbers of the channels.
     lost: BTreeSet<(u32, u32)>,
+    own_codecs: OwnCodecs,
 }
 
 /// The settings that delivery depends on.
@@ -211,6 +215,7 @@ impl Outbound {
             expired: Vec::new(),
             slow: Vec::new(),
             lost: BTreeSet::new(),
+            own_codecs: OwnCodecs::default(),
         }
     }
 
@@ -297,18 +302,6 @@ impl Outbound {
     #[inline]
     pub(crate) fn is_queue_empty(&self, at: u32) -> bool {
         self.conns[at].is_empty()
-    }
-
-    /// Returns whether messages may be queued for the connection at this place; a place may have
-    /// been given back.
-    pub(crate) fn takes_messages(&self, at: u32) -> bool {
-        let conn = self.conns.get(at as usize);
-        conn.is_some_and(|conn| conn.takes == Takes::Messages)
-    }
-
-    /// Returns how data frames for a connection are encoded.
-    pub(crate) fn form(&self, at: u32) -> Form {
-        self.conns[at].form
     }
 
     /// Returns the number of places for connections, occupied or not.
@@ -424,6 +417,7 @@ impl Outbound {
             + self.shedding.memory()
             + self.drops.memory()
             + self.lost.len() * 2 * size_of::<(u32, u32)>()
+            + self.own_codecs.memory()
     }
 
     /// Gives back the memory that nothing uses now.

@@ -11,6 +11,13 @@ use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::opcode::{MessageType, Opcode};
 
 impl Outbound {
+    /// Returns whether messages may be queued for the connection at this place; a place may have
+    /// been given back.
+    pub(crate) fn takes_messages(&self, at: u32) -> bool {
+        let conn = self.conns.get(at as usize);
+        conn.is_some_and(|conn| conn.takes == Takes::Messages)
+    }
+
     /// Queues a message for one connection.
     pub(crate) fn send(
         &mut self,

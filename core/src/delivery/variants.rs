@@ -25,6 +25,8 @@ pub(crate) struct EncodedVariants<'a> {
     payload: MessagePayload<'a>,
     details: Option<&'a MessageDetails>,
     may_be_compressed: bool,
+    /// The channel, if a member of it has a codec of its own.
+    pub(super) own_codecs: Option<u32>,
     pub(super) frames: EncodedFrames,
 }
 
@@ -160,6 +162,12 @@ impl<'a> EncodedVariants<'a> {
         self
     }
 
+    /// Lets members of a channel get it in a codec of their own.
+    pub(crate) const fn with_own_codecs(mut self, channel: Option<u32>) -> Self {
+        self.own_codecs = channel;
+        self
+    }
+
     /// Returns the frames, to [continue](Self::with_frames) with later.
     pub(crate) fn into_frames(self) -> EncodedFrames {
         self.frames
@@ -191,6 +199,7 @@ impl Outbound {
             payload,
             details: None,
             may_be_compressed: self.is_worth_compressing(payload.len()),
+            own_codecs: None,
             frames: EncodedFrames {
                 default: FormFrames {
                     plain: None,

@@ -182,6 +182,7 @@ impl<A: AppTypes> Engine<A> {
                 memberships.shrink_to_fit();
             }
         });
+        self.out.forget_own_codec(channel, at);
         let Self {
             slots, registry, ..
         } = self;

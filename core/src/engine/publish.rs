@@ -53,9 +53,19 @@ impl<A: AppTypes> Engine<A> {
             let except = options.exclude_sender.then_some(at);
             let meta = options.meta(|| self.registry.scope_of(name), self.now);
             let payload = MessagePayload::Borrowed(payload);
+            let own_codecs = match channel {
+                Local::Channel(channel) if self.out.has_own_codecs() => {
+                    self.out.with_own_codecs(channel)
+                }
+                _ => None,
+            };
+            if let Some(name) = name {
+                self.streams.interrupt(name);
+            }
             let variants = self
                 .out
-                .variants(meta, options.overflow, name, kind, payload);
+                .variants(meta, options.overflow, name, kind, payload)
+                .with_own_codecs(own_codecs);
             let before = options.receipt.map(|_| counted(&mut self.out));
             match channel {
                 Local::Channel(channel) => self.send_to_channel(channel, variants, except),
@@ -98,6 +108,7 @@ impl<A: AppTypes> Engine<A> {
             retention,
             acknowledge,
             excluded,
+            follows,
         } = *publication;
         let is_bare = annotation.is_empty() && retention.is_none();
         if is_bare && acknowledge.is_none() && excluded.is_none() {
@@ -113,10 +124,12 @@ impl<A: AppTypes> Engine<A> {
                 event: ChannelEvent::Publication,
                 annotation: Bytes::copy_from_slice(annotation),
                 position: None,
+                previous: None,
             },
             retention,
             acknowledge,
             excluded,
+            follows,
         };
         let message = (kind, options, payload);
         self.publish_through(at, owner, Some(name), message, Some(Box::new(extras)));

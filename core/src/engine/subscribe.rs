@@ -167,9 +167,13 @@ impl<A: AppTypes> Engine<A> {
             subscribed,
             is_positioned,
             gets_events,
+            codec,
         } = answer;
         if subscribed.is_member {
             self.add_member(at, name, ChannelList::Members, is_positioned);
+            if let Some((codec, member)) = codec.zip(self.membership(at, name)) {
+                self.out.set_own_codec(member.channel(), at, codec);
+            }
             if gets_events {
                 self.add_member(at, name, ChannelList::Listeners, false);
             }
@@ -208,6 +212,10 @@ impl<A: AppTypes> Engine<A> {
         if is_member && let Some(member) = subscription.shown() {
             self.presence.insert(name, conn, member);
         }
+        if subscription.codec.is_some() {
+            let is_new = recovered.publications.is_empty();
+            self.streams.follow(name, is_new);
+        }
         if subscription.recovery.is_some() {
             let counts = &mut self.counts.channels;
             *match recovered.is_complete {
@@ -226,6 +234,7 @@ impl<A: AppTypes> Engine<A> {
             },
             is_positioned: subscription.is_positioned,
             gets_events: subscription.gets_events,
+            codec: subscription.codec,
         }
     }
 
@@ -264,6 +273,7 @@ impl<A: AppTypes> Engine<A> {
                 retention: None,
                 acknowledge: None,
                 excluded: None,
+                follows: false,
             })),
             owner: self.id,
             counters: None,
@@ -272,12 +282,22 @@ impl<A: AppTypes> Engine<A> {
 
     /// At the owner: gives a publication its offset, if the channel is to keep it.
     pub(crate) fn append_to_stream(&mut self, publication: &mut ShardPublication) {
-        let Some(extras) = &mut publication.extras else {
+        let Some(name) = &publication.channel else {
             return;
         };
-        let Some((retention, name)) = extras.retention.zip(publication.channel.as_ref()) else {
+        let extras = publication.extras.as_mut();
+        let Some((extras, retention)) = extras.and_then(|extras| {
+            let retention = extras.retention?;
+            Some((extras, retention))
+        }) else {
+            if publication.list_of() == ChannelList::Members {
+                self.streams.interrupt(name);
+            }
             return;
         };
+        if extras.follows {
+            extras.details.previous = self.streams.previous(name, self.now).map(Box::new);
+        }
         let kept = KeptPublication {
             offset: 0,
             kind: publication.kind,
@@ -286,6 +306,10 @@ impl<A: AppTypes> Engine<A> {
         };
         let position = self.streams.append(name, kept, &retention, self.now);
         extras.details.position = Some(position);
+        if publication.options.exclude_sender {
+            // One of the members has not got it.
+            self.streams.interrupt(name);
+        }
     }
 
     /// At the owner: lets the publisher know that a publication has its place.

@@ -218,6 +218,7 @@ pub(crate) struct OwnedPublication {
     retention: Option<Retention>,
     acknowledge: Option<u64>,
     excluded: Option<ConnId>,
+    follows: bool,
 }
 
 impl OwnedPublication {
@@ -231,6 +232,7 @@ impl OwnedPublication {
             retention: publication.retention,
             acknowledge: publication.acknowledge,
             excluded: publication.excluded,
+            follows: publication.follows,
         }
     }
 
@@ -243,6 +245,7 @@ impl OwnedPublication {
             retention: self.retention,
             acknowledge: self.acknowledge,
             excluded: self.excluded,
+            follows: self.follows,
         }
     }
 

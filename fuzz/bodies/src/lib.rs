@@ -15,6 +15,7 @@ mod command;
 mod decode;
 mod differential;
 mod extensions;
+mod fossil;
 mod handshake;
 mod header;
 mod http;
@@ -36,6 +37,7 @@ pub use client_protobuf::client_protobuf;
 pub use command::command;
 pub use decode::decode;
 pub use differential::differential;
+pub use fossil::fossil;
 pub use handshake::handshake;
 pub use header::header;
 pub use http::http;
@@ -49,7 +51,7 @@ use reader::InputReader;
 pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// Every fuzz target.
-pub const TARGETS: [FuzzTarget; 14] = [
+pub const TARGETS: [FuzzTarget; 15] = [
     ("header", header),
     ("decode", decode),
     ("differential", differential),
@@ -64,4 +66,5 @@ pub const TARGETS: [FuzzTarget; 14] = [
     ("client_protobuf", client_protobuf),
     ("jwt", jwt),
     ("api", api),
+    ("fossil", fossil),
 ];

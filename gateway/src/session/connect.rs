@@ -237,10 +237,8 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         let decoded: Vec<Vec<_>> = connecting
             .answers
             .iter()
-            .map(|(_, answer)| {
-                let kept = answer.publications.iter();
-                kept.map(|kept| DecodedPublication::new(codec, kept))
-                    .collect()
+            .map(|(pending, answer)| {
+                DecodedPublication::of(codec, &answer.publications, pending.gets_delta)
             })
             .collect();
         let publications: Vec<Vec<_>> = decoded

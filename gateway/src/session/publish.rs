@@ -79,6 +79,9 @@ impl<H: Handler> SessionCall<'_, '_, H> {
                 .acknowledge(id.into());
         if let Some(retention) = self.retention(resolved) {
             publication = publication.retention(retention);
+            if options.delta_publish {
+                publication = publication.follows();
+            }
         }
         self.ctx
             .publish_with(resolved.name().as_bytes(), publication);

@@ -6,7 +6,7 @@ use stentor_core::Handler;
 
 use super::SessionCall;
 use crate::client_protocol::SubscribeRequest;
-use crate::namespaces::{RecoveryMode, ResolvedChannel};
+use crate::namespaces::{DeltaType, RecoveryMode, ResolvedChannel};
 use crate::token::Overrides;
 
 /// What a client asks for in a subscription.
@@ -22,6 +22,8 @@ pub(super) struct SubscriptionWishes {
     pub(super) wants_events: bool,
     /// Whether it does not want to be subscribed without a recovery.
     pub(super) rejects_unrecovered: bool,
+    /// Whether it understands patches from one publication to the next.
+    pub(super) wants_delta: bool,
 }
 
 impl SubscriptionWishes {
@@ -35,6 +37,7 @@ impl SubscriptionWishes {
             is_positioned: request.positioned,
             wants_events: request.join_leave,
             rejects_unrecovered: request.rejects_unrecovered(),
+            wants_delta: request.delta == "fossil",
         }
     }
 }
@@ -49,6 +52,7 @@ pub(super) struct SubscriptionRules {
     pub(super) has_presence: bool,
     pub(super) is_announced: bool,
     pub(super) gets_events: bool,
+    pub(super) gets_delta: bool,
 }
 
 impl<H: Handler> SessionCall<'_, '_, H> {
@@ -92,6 +96,11 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             has_presence: overrides.presence.unwrap_or(options.presence),
             is_announced,
             gets_events,
+            // A patch is of what the client has got before, so it must miss nothing.
+            gets_delta: wishes.wants_delta
+                && options.allowed_delta_types.contains(&DeltaType::Fossil)
+                && options.has_history()
+                && is_positioned,
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::client_protocol::{
     SubscribeRequest, SubscribeResult, UnsubscribeCode,
 };
 use crate::namespaces::{NameError, ResolvedChannel};
-use crate::publication_encoding::DecodedPublication;
+use crate::publication_encoding::{DecodedPublication, delta_codec_of};
 use crate::token::{Overrides, Rejection, Subscriber, SubscriptionClaims, TokenUse};
 
 /// Where a subscription comes from, and what that says about it.
@@ -185,6 +185,9 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         if rules.gets_events {
             subscription = subscription.events();
         }
+        if rules.gets_delta {
+            subscription = subscription.codec(delta_codec_of(self.session.link.codec));
+        }
         if source.replaces_others {
             subscription = subscription.list_others();
         }
@@ -193,6 +196,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             is_recoverable: rules.is_recoverable,
             is_positioned: rules.is_positioned,
             was_recovering: rules.was_recovering,
+            gets_delta: rules.gets_delta,
             since: rules.recovery.map(|recovery| recovery.since.offset),
             data: source.data.into(),
         };
@@ -269,11 +273,8 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             self.flush();
             return self.close_others(&others);
         }
-        let decoded: Vec<_> = answer
-            .publications
-            .iter()
-            .map(|kept| DecodedPublication::new(self.session.link.codec, kept))
-            .collect();
+        let codec = self.session.link.codec;
+        let decoded = DecodedPublication::of(codec, &answer.publications, pending.gets_delta);
         let publications: Vec<_> = decoded
             .iter()
             .map(DecodedPublication::as_publication)
@@ -363,6 +364,7 @@ pub(super) fn subscribe_result<'a>(
         publications,
         recovered: recovered_since.is_some(),
         was_recovering: pending.was_recovering,
+        delta: pending.gets_delta,
         data: &pending.data,
         ..SubscribeResult::default()
     }

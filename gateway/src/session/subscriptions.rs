@@ -34,6 +34,8 @@ pub(super) struct PendingReply {
     pub(super) is_positioned: bool,
     /// Whether a recovery was asked for.
     pub(super) was_recovering: bool,
+    /// Whether it gets patches from one publication to the next.
+    pub(super) gets_delta: bool,
     /// The offset since which it was, if the channel was asked.
     pub(super) since: Option<u64>,
     /// The application's payload for the client.

@@ -7,6 +7,7 @@ mod api_clients;
 mod api_queries;
 mod channels;
 mod connect;
+mod delta;
 mod expiry;
 mod history;
 mod polls;
