@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::delivery::Outbound;
 use crate::delivery::conn::{Seal, Written};
 use crate::delivery::frame::Chunks;
-use crate::proto::transport::{Transport, TransportError};
+use crate::proto::transport::{Opened, Transport, TransportError};
 
 /// The transport of a link, and the bytes on both sides of it.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) struct Sealed {
     plain: usize,
     /// The peer has broken the protocol: nothing is opened or sealed any more.
     has_failed: bool,
+    /// The peer has been told that nothing more is sealed.
+    has_closed: bool,
 }
 
 impl Sealed {
@@ -40,24 +42,41 @@ impl Sealed {
         self.unopened.capacity() + self.bytes.capacity() + self.transport.memory()
     }
 
-    fn open(&mut self, input: &mut [u8], plain: &mut Vec<u8>) -> Result<(), TransportError> {
+    /// Returns whether the peer has said that nothing more comes.
+    fn open(&mut self, input: &mut [u8], plain: &mut Vec<u8>) -> Result<bool, TransportError> {
         if self.has_failed {
-            return Ok(());
+            return Ok(false);
         }
         let opened = if self.unopened.is_empty() {
-            let consumed = self.transport.open(input, plain, &mut self.bytes);
-            consumed.map(|n| self.unopened.extend_from_slice(&input[n..]))
+            let opened = self.transport.open(input, plain, &mut self.bytes);
+            if let Ok(Opened { consumed, .. }) = opened {
+                self.unopened.extend_from_slice(&input[consumed..]);
+            }
+            opened
         } else {
             self.unopened.extend_from_slice(input);
-            let unopened = &mut self.unopened;
-            let consumed = self.transport.open(unopened, plain, &mut self.bytes);
-            consumed.map(|n| drop(unopened.drain(..n)))
+            let opened = self
+                .transport
+                .open(&mut self.unopened, plain, &mut self.bytes);
+            if let Ok(Opened { consumed, .. }) = opened {
+                self.unopened.drain(..consumed);
+            }
+            opened
         };
         if self.unopened.is_empty() || opened.is_err() {
             self.unopened = Vec::new();
         }
         self.has_failed = opened.is_err();
-        opened
+        opened.map(|opened| opened.is_over)
+    }
+
+    /// Says to the peer that nothing more is sealed. Returns whether that is to be written.
+    fn close(&mut self) -> bool {
+        if !self.has_failed && !self.has_closed {
+            self.has_closed = true;
+            self.transport.close(&mut self.bytes);
+        }
+        self.state() == Seal::Waits
     }
 }
 
@@ -74,6 +93,7 @@ impl Outbound {
             offered: 0,
             plain: 0,
             has_failed: false,
+            has_closed: false,
         });
         self.link_bytes += link.memory() - before;
         self.conns[at].seal = Seal::Empty;
@@ -87,7 +107,8 @@ impl Outbound {
         self.sealed_links > 0 && self.conns[at].seal != Seal::None
     }
 
-    /// Opens received bytes, and appends them to `plain`.
+    /// Opens received bytes, and appends them to `plain`. Returns whether the peer has said that
+    /// nothing more comes.
     ///
     /// # Errors
     /// The peer broke the protocol of the transport. Nothing that waits can be sent any more but
@@ -97,12 +118,12 @@ impl Outbound {
         at: u32,
         input: &mut [u8],
         plain: &mut Vec<u8>,
-    ) -> Result<(), TransportError> {
+    ) -> Result<bool, TransportError> {
         let opened = self.with_sealed(at, |sealed| sealed.open(input, plain));
         if self.has_sealed_bytes(at) {
             self.schedule(at);
         }
-        opened.unwrap_or(Ok(()))
+        opened.unwrap_or(Ok(false))
     }
 
     /// Calls something with the transport of a link, and takes note of its memory.
@@ -140,16 +161,28 @@ impl Outbound {
             return;
         };
         let before = sealed.memory();
-        if !sealed.has_failed {
+        if !sealed.has_failed && !sealed.has_closed {
             if sealed.bytes.capacity() == 0 {
                 sealed.bytes = self.buffers.take(0);
             }
+            let mut joined = self.buffers.take(0);
             let mut plain = Chunks::new();
             self.offer_plain(at, &mut plain);
             sealed.plain = plain.len();
-            if sealed.plain > 0 {
-                sealed.transport.seal(plain.as_slices(), &mut sealed.bytes);
+            match plain.as_slices() {
+                [] => {}
+                [one] => sealed.transport.seal(one, &mut sealed.bytes),
+                parts => {
+                    // As few records as can be.
+                    for part in parts {
+                        joined.extend_from_slice(part);
+                    }
+                    sealed.transport.seal(&joined, &mut sealed.bytes);
+                }
             }
+            drop(plain);
+            joined.clear();
+            self.buffers.give(joined);
         }
         self.link_bytes = self.link_bytes - before + sealed.memory();
         let conn = &mut self.conns[at];
@@ -196,6 +229,18 @@ impl Outbound {
             is_empty: false,
             ..written
         }
+    }
+
+    /// Tells the peer that nothing more is sealed, unless it has been told. Returns whether
+    /// something is to be written for that first.
+    pub(crate) fn close_transport(&mut self, at: u32) -> bool {
+        let is_to_be_written = self.is_sealed(at)
+            && self.with_sealed(at, Sealed::close) == Some(true)
+            && !self.conns[at].stop.is_blocked();
+        if is_to_be_written {
+            self.schedule(at);
+        }
+        is_to_be_written
     }
 
     /// Discards what can no longer be sealed, because the peer broke the protocol. Returns whether

@@ -35,12 +35,13 @@ impl<A: AppTypes> Engine<A> {
         is_wanted.then_some(at)
     }
 
-    /// Opens bytes that have come through a transport. `None` if the peer broke its protocol; then
-    /// the link is closed once what is sealed for it has been written.
-    pub(crate) fn open_sealed(&mut self, at: u32, bytes: &mut [u8]) -> Option<Vec<u8>> {
+    /// Opens bytes that have come through a transport; says whether the peer sends nothing more.
+    /// `None` if the peer broke its protocol; then the link is closed once what is sealed for it has
+    /// been written.
+    pub(crate) fn open_sealed(&mut self, at: u32, bytes: &mut [u8]) -> Option<(Vec<u8>, bool)> {
         let mut plain = self.decode_buffers.buffers.take_for(bytes.len());
-        if self.out.open_sealed(at, bytes, &mut plain).is_ok() {
-            return Some(plain);
+        if let Ok(is_over) = self.out.open_sealed(at, bytes, &mut plain) {
+            return Some((plain, is_over));
         }
         self.decode_buffers.give(plain);
         self.fail_transport(at);

@@ -2,6 +2,8 @@
 
 pub mod client;
 pub mod http;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod transport;
 pub mod wire;
 pub mod ws;

@@ -171,11 +171,15 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
 
     /// Handles what a transport has opened.
     #[inline(never)]
-    fn handle_opened(&mut self, at: u32, opened: Option<Vec<u8>>) {
+    fn handle_opened(&mut self, at: u32, opened: Option<(Vec<u8>, bool)>) {
         match opened {
-            Some(mut bytes) => {
+            Some((mut bytes, is_over)) => {
+                let id = self.engine.slots.id(at);
                 self.handle_bytes(at, &mut bytes);
                 self.engine.decode_buffers.give(bytes);
+                if is_over {
+                    self.handle_eof(self.engine.now, id);
+                }
             }
             None => self.settle(),
         }
