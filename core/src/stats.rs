@@ -9,6 +9,7 @@
 mod priorities;
 
 use crate::proto::http::HandshakeError;
+use crate::proto::proxy::ProxyError;
 use crate::proto::ws::PeerError;
 use crate::proto::ws::deflate::DeflateCounts;
 
@@ -188,6 +189,8 @@ stats! {
         accepted,
         /// Open sockets in any state (a gauge).
         held,
+        /// Headers of the PROXY protocol that were read in front of connections.
+        proxy_headers,
         /// Connections upgraded.
         opened,
         /// Upgraded connections that are open (a gauge).
@@ -302,6 +305,8 @@ pub struct Stats {
     pub peer_errors: [u64; PeerError::ALL.len()],
     /// Requests refused, in the order of [`HandshakeError::LABELS`].
     pub refused: [u64; HandshakeError::COUNT],
+    /// Connections closed that had to begin with a PROXY header, in the order of [`ProxyError::ALL`].
+    pub proxy_refused: [u64; ProxyError::ALL.len()],
 }
 
 impl core::ops::AddAssign<&Self> for Stats {
@@ -318,6 +323,7 @@ impl core::ops::AddAssign<&Self> for Stats {
         add(&mut self.closed, &other.closed);
         add(&mut self.peer_errors, &other.peer_errors);
         add(&mut self.refused, &other.refused);
+        add(&mut self.proxy_refused, &other.proxy_refused);
     }
 }
 

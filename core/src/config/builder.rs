@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use crate::config::error::{ConfigError, Unit, within};
 use crate::config::limits::{Config, ConfigBuilder, GIB, MIB, MS_10, Range};
 use crate::proto::http::{Hosts, Page};
+use crate::proto::proxy::Proxies;
 use crate::proto::ws::deflate;
 use crate::proto::ws::upgrade::Origins;
 use crate::time::micros;
@@ -48,6 +49,12 @@ impl ConfigBuilder {
     /// Sets the host names of the server. The default is any.
     pub fn hosts(mut self, hosts: Hosts) -> Self {
         self.0.hosts = hosts;
+        self
+    }
+
+    /// Sets the proxies that are trusted to say the address of their client. The default is none.
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
+        self.0.proxies = proxies;
         self
     }
 

@@ -10,6 +10,7 @@ use core::time::Duration;
 use crate::config::connection::{CODECS, ConnectionLimits};
 use crate::config::error::Unit;
 use crate::proto::http::{HeadLimits, Hosts, MAX_HEADERS, Pages};
+use crate::proto::proxy::Proxies;
 use crate::proto::ws::MessageLimits;
 use crate::proto::ws::upgrade::Origins;
 use crate::time::micros;
@@ -23,6 +24,7 @@ macro_rules! limits {
             pub(crate) seed: u64,
             pub(crate) origins: Origins,
             pub(crate) hosts: Hosts,
+            pub(crate) proxies: Proxies,
             pub(crate) websocket_paths: Vec<Cow<'static, str>>,
             pub(crate) pages: Pages,
             pub(crate) subprotocols: Vec<String>,
@@ -59,6 +61,7 @@ macro_rules! limits {
                         any: true,
                         allowed: Vec::new(),
                     },
+                    proxies: Proxies::default(),
                     websocket_paths: Vec::new(),
                     pages: Pages::new(),
                     subprotocols: Vec::new(),

@@ -30,7 +30,7 @@ impl<A: AppTypes> Engine<A> {
             Phase::Head | Phase::Open | Phase::Closing => true,
             // The next request may come before the answer to this one.
             Phase::Answering => self.exchange(at).is_some(),
-            Phase::Free | Phase::Lingering | Phase::Gone => false,
+            Phase::Free | Phase::Proxy | Phase::Lingering | Phase::Gone => false,
         };
         is_wanted.then_some(at)
     }

@@ -47,6 +47,7 @@ use crate::engine::subscribe::Notice;
 use crate::id::{ConnId, ShardId};
 use crate::inspect::closed::ClosedConnections;
 use crate::proto::http::HandshakeError;
+use crate::proto::proxy::ProxyError;
 use crate::proto::ws::PeerError;
 use crate::proto::ws::{DecodeBuffers, MessageLimits};
 use crate::session::app_timers::AppTimers;
@@ -136,6 +137,7 @@ pub(crate) struct EngineCounts {
     pub(crate) closed: [u64; CloseCause::ALL.len()],
     pub(crate) peer_errors: [u64; PeerError::ALL.len()],
     pub(crate) refused: [u64; HandshakeError::COUNT],
+    pub(crate) proxy_refused: [u64; ProxyError::ALL.len()],
 }
 
 impl<A: AppTypes> Engine<A> {
@@ -298,6 +300,7 @@ impl<A: AppTypes> Engine<A> {
             closed: self.counts.closed,
             peer_errors: self.counts.peer_errors,
             refused: self.counts.refused,
+            proxy_refused: self.counts.proxy_refused,
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::engine::memory_budget::SMALL;
 use crate::id::ConnId;
 use crate::inspect::connection_info::TimerKind;
 use crate::proto::http::HandshakeError;
+use crate::proto::proxy::ProxyError;
 use crate::proto::ws::{KeepaliveAction, KeepaliveTimes, SilenceAction};
 use crate::session::app_types::AppTypes;
 use crate::session::http_exchange::AnswerSource;
@@ -107,7 +108,9 @@ impl<A: AppTypes> Engine<A> {
         let waits_for_task = phase == Phase::Answering
             && self.exchange(at).map(|exchange| exchange.waits_for) == Some(AnswerSource::Task);
         let (awaited, delay) = match phase {
-            Phase::Head => (Some(Direction::Read), self.config.handshake_timeout),
+            Phase::Proxy | Phase::Head => {
+                (Some(Direction::Read), self.config.handshake_timeout)
+            }
             // The socket has no part in that.
             Phase::Answering if waits_for_task => (None, self.config.answer_timeout),
             Phase::Answering => (Some(Direction::Write), self.config.write_timeout),
@@ -121,6 +124,7 @@ impl<A: AppTypes> Engine<A> {
         }
         self.slots[at].moment = None;
         match phase {
+            Phase::Proxy => self.refuse_proxy(at, ProxyError::Timeout),
             Phase::Head if self.is_amid_request(at) => {
                 let connection = self.take_connection(at);
                 self.refuse(at, connection, HandshakeError::Timeout);
@@ -237,7 +241,7 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn next_timer(&self, at: u32) -> Option<(TimerKind, Timestamp)> {
         let (slot, config) = (&self.slots[at], &self.config);
         let deadline = slot.deadline().map(|at| match slot.phase() {
-            Phase::Head => (TimerKind::Handshake, at),
+            Phase::Proxy | Phase::Head => (TimerKind::Handshake, at),
             Phase::Answering => (TimerKind::Answer, at),
             _ => (TimerKind::Close, at),
         });

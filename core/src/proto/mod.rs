@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod http;
+pub mod proxy;
 pub mod transport;
 pub mod wire;
 pub mod ws;

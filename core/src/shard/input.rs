@@ -122,10 +122,10 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     /// [`read_buffer`](Self::read_buffer).
     pub fn handle_read(&mut self, now: Timestamp, id: ConnId, n: usize) {
         self.engine.set_time(now);
-        let Some(at) = self.engine.begin_input(id, n) else {
-            return;
-        };
         let range = HEADROOM..HEADROOM + n;
+        let Some(at) = self.engine.begin_input(id, n) else {
+            return self.handle_proxy_read(id, range);
+        };
         if self.engine.out.is_sealed(at) {
             let mut scratch = self.engine.out.lend_scratch();
             let opened = self.engine.open_sealed(at, &mut scratch[range]);
@@ -160,8 +160,13 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         self.engine.set_time(now);
         self.engine.vacate_scratch();
         let Some(at) = self.engine.begin_input(id, bytes.len()) else {
-            return;
+            return self.handle_proxy_input(id, bytes);
         };
+        self.handle_wire_bytes(at, bytes);
+    }
+
+    /// Handles bytes of the wire that are not in the scratch.
+    pub(crate) fn handle_wire_bytes(&mut self, at: u32, bytes: &mut [u8]) {
         if self.engine.out.is_sealed(at) {
             let opened = self.engine.open_sealed(at, bytes);
             return self.handle_opened(at, opened);

@@ -10,6 +10,7 @@ mod inbox;
 pub(crate) mod input;
 mod inspect;
 mod output;
+mod proxy;
 #[cfg(test)]
 mod tests;
 mod timers;
