@@ -2,6 +2,7 @@
 //! shards, and what an adapter does for them.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -137,6 +138,34 @@ impl ShardInput {
             Self::Query(query) => return Some(query.answer(now, shard, turns)),
         }
         None
+    }
+}
+
+/// A socket that a listener has accepted, apart from the socket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Arrival {
+    /// The address of its peer, unless that is on a unix socket.
+    pub peer: Option<SocketAddr>,
+    /// Whether it begins with a header of the PROXY protocol.
+    pub has_proxy_header: bool,
+}
+
+impl Arrival {
+    /// Gives the socket to a shard, and returns the name of the connection.
+    pub fn enter<H: Handler, I: Isolation>(
+        self,
+        now: Timestamp,
+        admission: Admission,
+        shard: &mut Shard<H, I>,
+    ) -> ConnId {
+        let id = match self.peer {
+            Some(peer) => shard.accept_from(now, admission, peer),
+            None => shard.accept(now, admission),
+        };
+        if self.has_proxy_header {
+            shard.expect_proxy_header(now, id);
+        }
+        id
     }
 }
 

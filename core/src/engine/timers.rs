@@ -108,9 +108,7 @@ impl<A: AppTypes> Engine<A> {
         let waits_for_task = phase == Phase::Answering
             && self.exchange(at).map(|exchange| exchange.waits_for) == Some(AnswerSource::Task);
         let (awaited, delay) = match phase {
-            Phase::Proxy | Phase::Head => {
-                (Some(Direction::Read), self.config.handshake_timeout)
-            }
+            Phase::Proxy | Phase::Head => (Some(Direction::Read), self.config.handshake_timeout),
             // The socket has no part in that.
             Phase::Answering if waits_for_task => (None, self.config.answer_timeout),
             Phase::Answering => (Some(Direction::Write), self.config.write_timeout),

@@ -366,7 +366,11 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             .respond(at, connection, status, &fields, &response.body);
     }
 
-    fn http_request<'r>(&self, received: &CompleteRequest<'r>, is_upgrade: bool) -> HttpRequest<'r> {
+    fn http_request<'r>(
+        &self,
+        received: &CompleteRequest<'r>,
+        is_upgrade: bool,
+    ) -> HttpRequest<'r> {
         let CompleteRequest {
             request,
             origin,

@@ -42,7 +42,9 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         }
         let mut scratch = self.engine.out.lend_scratch();
         let mut bytes = scratch[range].to_vec();
-        self.engine.out.return_scratch(core::mem::take(&mut scratch));
+        self.engine
+            .out
+            .return_scratch(core::mem::take(&mut scratch));
         self.handle_proxy_input(id, &mut bytes);
     }
 

@@ -11,7 +11,7 @@ use stentor_core::config::Range;
 use super::Settings;
 use super::declaration::{Declaration, FlagKind};
 use super::table::{SECTIONS, own, section_prefix};
-use super::value::{Bounds, HOSTS, ORIGINS, SUBPROTOCOLS};
+use super::value::{Bounds, HOSTS, ORIGINS, PROXIES, SUBPROTOCOLS};
 use crate::address::ADDRESSES;
 
 /// A setting: a flag, an environment variable and a path in the file.
@@ -175,6 +175,7 @@ impl Flag {
             FlagKind::Origins => ORIGINS.into(),
             FlagKind::Hosts => HOSTS.into(),
             FlagKind::Subprotocols => SUBPROTOCOLS.into(),
+            FlagKind::Proxies => PROXIES.into(),
         }
     }
 }

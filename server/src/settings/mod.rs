@@ -52,6 +52,8 @@ pub struct Settings {
     pub config: Config,
     /// The endpoints to listen on; for port 0 the operating system chooses one.
     pub listen: Vec<Endpoint>,
+    /// The mode of the files of unix sockets.
+    pub socket_mode: u32,
     /// The endpoint of the admin pages, if there is one.
     pub admin_listen: Option<Endpoint>,
     /// The allowed hosts of the admin pages.
@@ -153,7 +155,9 @@ impl Settings {
         let origins = origins(raw, is_loopback);
         let public_metrics = raw.switch("metrics.public");
         let has_metrics = is_loopback || public_metrics;
-        let builder = Config::builder().hosts(hosts(raw, &origins, is_loopback));
+        let builder = Config::builder()
+            .hosts(hosts(raw, &origins, is_loopback))
+            .proxies(raw.proxies());
         let handler = match raw.choice("server.handler") {
             "rooms" => HandlerKind::Rooms,
             "echo" => HandlerKind::Echo,
@@ -179,6 +183,7 @@ impl Settings {
         let settings = Self {
             config: limits::config(raw, builder, channels as u64),
             listen,
+            socket_mode: raw.socket_mode(),
             admin_listen,
             admin_hosts,
             handler,

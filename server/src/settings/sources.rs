@@ -125,10 +125,10 @@ impl Flag {
 
     /// Returns whether several values can be given.
     pub(crate) const fn is_list(&self) -> bool {
-        use FlagKind::{Addresses, Hosts, Origins, Subprotocols, Words};
+        use FlagKind::{Addresses, Hosts, Origins, Proxies, Subprotocols, Words};
         matches!(
             self.kind,
-            Addresses | Origins | Hosts | Subprotocols | Words(_)
+            Addresses | Origins | Hosts | Subprotocols | Proxies | Words(_)
         )
     }
 

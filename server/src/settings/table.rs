@@ -6,7 +6,8 @@ use stentor_core::config::Unit;
 use super::Settings;
 use super::client_table;
 use super::declaration::FlagKind::{
-    self, Address, Addresses, Choice, Hosts, Limit, Number, Origins, Subprotocols, Switch,
+    self, Address, Addresses, Choice, Hosts, Limit, Number, Origins, Proxies, Subprotocols, Switch,
+    Text,
 };
 use super::declaration::{Declaration, bytes, count, millis, open};
 use super::value::Bounds;
@@ -15,6 +16,7 @@ use crate::ServerOptions;
 /// The sections of the help, and the prefixes of their keys. The longest prefix of a key decides.
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("Server", &["server.", "node."]),
+    ("Proxies", &["proxy."]),
     ("Admin and metrics", &["admin.", "metrics."]),
     ("Rooms", &["rooms.", "seed_protocol."]),
     ("Clients", &["client."]),
@@ -71,12 +73,18 @@ const OWN: &[Declaration] = &[
     Declaration::new(
         "server.listen",
         Addresses,
-        "Addresses to listen on: `host:port`, or a port for all interfaces; repeatable; port 0 lets \
-         the system choose",
+        "Addresses to listen on: `host:port`, a port for all interfaces, `unix:PATH`, or `systemd` for \
+         sockets of the service manager; repeatable; port 0 lets the system choose",
     )
     .short("listen")
     .range("host:port, or a port")
     .default(DEFAULT_LISTEN),
+    Declaration::new(
+        "server.socket_mode",
+        Text("660"),
+        "Mode of the files of unix sockets, in octal",
+    )
+    .range("000 to 777"),
     Declaration {
         key: Config::SHARDS.setting,
         short: Config::SHARDS.short,
@@ -116,6 +124,26 @@ const OWN: &[Declaration] = &[
     )
     .short("seed")
     .default("from the system's random numbers"),
+    Declaration::new(
+        "proxy.listen",
+        Addresses,
+        "Addresses to listen on, as for --listen, where each connection begins with a header of the \
+         PROXY protocol, version 1 or 2; repeatable",
+    )
+    .range("host:port, or a port"),
+    Declaration::new(
+        "proxy.trusted",
+        Proxies,
+        "Proxies that are believed: their PROXY headers, and the fields of the requests that they \
+         forward; repeatable",
+    )
+    .range("an address, a network, or unix")
+    .default("none"),
+    Declaration::new(
+        "proxy.field",
+        Choice(&["x-forwarded-for", "forwarded", "none"], "x-forwarded-for"),
+        "Field in which trusted proxies say for whom they forward a request",
+    ),
     Declaration::new(
         "admin.listen",
         Address,

@@ -116,6 +116,26 @@ fn all() -> Vec<Edges> {
             ],
         ),
         words(
+            "proxy.listen",
+            &["127.0.0.1:0", "localhost:0", "unix:/run/s", "systemd:web"],
+            &["", "127.0.0.1", "unix:", "systemd:", "systemdx"],
+        ),
+        words(
+            "proxy.trusted",
+            &["10.0.0.0/8", "192.0.2.7", "::1", "2001:db8::/32", "unix"],
+            &["", "10.0.0.1/8", "10.0.0.0/33", "localhost", "unix:/run/s"],
+        ),
+        words(
+            "proxy.field",
+            &["x-forwarded-for", "forwarded", "none"],
+            &["", "X-Real-IP"],
+        ),
+        words(
+            "server.socket_mode",
+            &["000", "660", "777"],
+            &["", "66", "0660", "800", "rw-"],
+        ),
+        words(
             "client.allowed_origins",
             &[
                 "*",

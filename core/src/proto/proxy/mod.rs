@@ -9,7 +9,7 @@ mod networks;
 mod tests;
 
 pub use error::ProxyError;
-pub(crate) use forwarded::client_of;
 pub use forwarded::NotForwarded;
+pub(crate) use forwarded::client_of;
 pub use header::{ProxyHeader, V1_MAX};
 pub use networks::{ForwardedField, Network, NotANetwork, Proxies};

@@ -228,7 +228,10 @@ fn the_client_is_the_last_address_that_is_not_a_proxys() {
             address("192.0.2.7:0"),
         ),
         (&[(NAME, "10.2.2.2, 10.1.1.1")], address("10.2.2.2:0")),
-        (&[(NAME, "1.1.1.1, unknown, 10.1.1.1")], address("10.1.1.1:0")),
+        (
+            &[(NAME, "1.1.1.1, unknown, 10.1.1.1")],
+            address("10.1.1.1:0"),
+        ),
         (&[(NAME, "1.1.1.1, unix:")], None),
         (&[(NAME, "1.1.1.1, [10.0.0.1]")], None),
         (&[("Forwarded", "for=192.0.2.7")], None),
