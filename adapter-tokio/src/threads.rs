@@ -66,7 +66,8 @@ where
             endings: endings.clone(),
         };
         for id in threads.host.shards() {
-            let shard = Shard::isolated(id, config, handler(id));
+            let mut shard = Shard::isolated(id, config, handler(id));
+            shard.share_addresses(&threads.host.state.addresses);
             let ending = EndingNotice(endings.clone(), Ending::Shard(id));
             let thread = start_shard(shard, threads.host.clone(), ending)?;
             threads.shards.push(Some(thread));

@@ -165,6 +165,8 @@ stats! {
         not_recovered,
         /// Memberships that ended because a publication did not reach the connection.
         positions_lost,
+        /// Questions of connections on this shard to the application on one or all shards.
+        questions,
     }
 }
 
@@ -195,8 +197,14 @@ stats! {
         opened,
         /// Upgraded connections that are open (a gauge).
         active,
+        /// Requests that the application held until it answered them.
+        requests_held,
         /// Times that reading from a connection was paused because its own queue was full.
         read_pauses,
+        /// Times that a connection was not read for a while because it had sent more than it may.
+        throttled,
+        /// Connections whose address had no place in the table of addresses.
+        addresses_untracked,
         /// Times that a connection waited for one of its tasks to end before the next could be
         /// submitted.
         task_waits,
@@ -231,6 +239,8 @@ stats! {
         queue,
         /// Waiting for the end of a task before the next can be submitted.
         task,
+        /// Waiting for answers of other shards to a question.
+        answers,
     }
 }
 
@@ -360,6 +370,8 @@ pub enum CloseCause {
     SendRate,
     /// The peer broke the protocol of its [transport](crate::proto::transport).
     Transport,
+    /// The peer sent messages faster than it may.
+    MessageRate,
 }
 
 impl Delivery {
@@ -371,7 +383,7 @@ impl Delivery {
 
 impl CloseCause {
     /// Every variant, in the order of [`Stats::closed`].
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Peer,
         Self::Eof,
         Self::Reset,
@@ -386,6 +398,7 @@ impl CloseCause {
         Self::ReadRate,
         Self::SendRate,
         Self::Transport,
+        Self::MessageRate,
     ];
 
     /// Returns the name in metrics and logs.
@@ -405,6 +418,7 @@ impl CloseCause {
             Self::ReadRate => "read_rate",
             Self::SendRate => "send_rate",
             Self::Transport => "transport",
+            Self::MessageRate => "message_rate",
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use stentor_core::app::Isolation;
 use stentor_core::channels::ShardMessage;
 use stentor_core::node::{ConnectionLimiter, DrainGoal, ShardOrder};
-use stentor_core::shard::Admission;
+use stentor_core::shard::{AddressLimiter, Admission};
 use stentor_core::tasks::Wakeups;
 use stentor_core::{Config, ConnId, Handler, Shard, ShardId, TaskEnd, Timestamp};
 
@@ -179,6 +179,8 @@ pub struct ServerState<T> {
     pub dispatcher: SharedDispatcher<T>,
     /// The limit of connections.
     pub limiter: Arc<ConnectionLimiter>,
+    /// The connections and sessions of each address, for the shards to share.
+    pub addresses: AddressLimiter,
     /// The counters of listeners and admin pages.
     pub counters: ServerCounters,
     /// The end of the handles.
@@ -209,6 +211,7 @@ impl<T> ServerState<T> {
             #[cfg(feature = "program")]
             queries: QueryLimits::new(config.shards()),
             limiter: Arc::new(limiter),
+            addresses: AddressLimiter::new(config),
             counters: ServerCounters::new(),
             remote,
             unsent_bytes: config.unsent_bytes() as u32,

@@ -12,6 +12,7 @@ use crate::CloseCode;
 use crate::app::{Backpressure, Handler};
 use crate::channels::publication::Publication;
 use crate::channels::query::ChannelQuery;
+use crate::channels::question::{ShardRequest, ShardTarget};
 use crate::channels::subscription::Subscription;
 use crate::delivery::codec::Codec;
 use crate::delivery::frame::MAX_PAYLOAD;
@@ -21,6 +22,7 @@ use crate::engine::Engine;
 use crate::id::ConnId;
 use crate::proto::ws::opcode::MessageType;
 use crate::session::deferred::{OwnedPublication, PendingOp, Wait};
+use crate::session::http_response::HttpResponse;
 use crate::stats::CloseCause;
 use crate::tasks::TaskOptions;
 use crate::time::Timestamp;
@@ -344,6 +346,47 @@ impl<H: Handler, S> Context<'_, H, S> {
             true => engine.defer(at, PendingOp::Submit(task, options)),
             false => engine.submit(at, task, options),
         });
+    }
+
+    /// Asks the application on other shards. What follows waits until all have answered:
+    /// [`Handler::on_shard_answers`] under this ticket. In
+    /// [`on_close`](Handler::on_close) nobody waits, and the answers are not told.
+    pub fn ask(&mut self, ticket: u64, target: ShardTarget, payload: Bytes) {
+        self.enter(|engine, at| {
+            if engine.is_parked(at) {
+                let ask = PendingOp::Ask {
+                    ticket,
+                    target,
+                    payload,
+                };
+                engine.defer(at, ask);
+            } else {
+                engine.ask(at, ticket, target, &payload);
+            }
+        });
+    }
+
+    /// Answers a question to this shard.
+    pub fn answer(&mut self, request: ShardRequest, payload: Bytes) {
+        self.enter(|engine, _| engine.answer_question(request.from, payload));
+    }
+
+    /// Answers the request of the connection that is [held](crate::Decision::Hold), behind what was
+    /// asked for before. Its state is dropped then, and what is asked for later is not done. Nothing
+    /// happens without such a request.
+    pub fn respond(&mut self, response: HttpResponse) {
+        self.enter(|engine, at| {
+            if engine.is_parked(at) {
+                engine.defer(at, PendingOp::Respond(Box::new(response)));
+            } else {
+                engine.respond_to_held(at, &response);
+            }
+        });
+    }
+
+    /// Gives the application this long from now to [answer](Self::respond) the request that is held.
+    pub fn respond_within(&mut self, delay: Duration) {
+        self.enter(|engine, at| engine.extend_hold(at, delay));
     }
 
     /// Closes the connection once everything that waits for it has been

@@ -6,12 +6,11 @@ use core::net::SocketAddr;
 use core::ops::Deref;
 use core::time::Duration;
 
-use bytes::Bytes;
-
 use crate::app::Handler;
 use crate::delivery::codec::Codec;
 use crate::proto::http;
 use crate::proto::wire::Wire;
+use crate::session::http_response::HttpResponse;
 use crate::session::peer::RequestOrigin;
 use crate::tasks::TaskOptions;
 
@@ -94,6 +93,11 @@ pub enum Decision<H: Handler> {
     /// Waits for the end of a task: then [`Handler::on_request_task`] decides. Requests behind this
     /// one wait as well.
     Wait(H::Task, TaskOptions),
+    /// Holds the request until [`Context::respond`](crate::Context::respond) answers it. The
+    /// connection has this state until then, and [`Handler::on_held`] is called at once: in the
+    /// callbacks for it the application publishes, asks and submits as on behalf of a session.
+    /// Requests behind this one wait as well.
+    Hold(H::State),
 }
 
 impl<H: Handler> Decision<H> {
@@ -163,43 +167,6 @@ impl<S> Acceptance<S> {
     pub fn field(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
         self.fields.push((name.into(), value.into()));
         self
-    }
-}
-
-/// A response of the application. One that cannot be sent as it is becomes a 500: a name that is no
-/// token, a value with control characters, or a field that the connection writes itself
-/// ([`AnswerError`](http::AnswerError)).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct HttpResponse {
-    pub(crate) status: u16,
-    pub(crate) fields: Vec<(String, Vec<u8>)>,
-    pub(crate) body: Bytes,
-}
-
-impl HttpResponse {
-    /// Returns a response without fields and content. The status is 200 to 599.
-    pub const fn new(status: u16) -> Self {
-        Self {
-            status,
-            fields: Vec::new(),
-            body: Bytes::new(),
-        }
-    }
-
-    /// Adds a field. `Connection`, `Content-Length`, `Transfer-Encoding` and the like are not the
-    /// application's.
-    #[must_use]
-    pub fn field(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
-        self.fields.push((name.into(), value.into()));
-        self
-    }
-
-    /// Sets the content and its media type.
-    #[must_use]
-    pub fn body(self, content_type: &str, body: impl Into<Bytes>) -> Self {
-        let mut response = self.field("Content-Type", content_type);
-        response.body = body.into();
-        response
     }
 }
 

@@ -4,20 +4,27 @@ mod context;
 mod echo;
 mod http;
 mod isolation;
+mod shard_context;
 
+pub use crate::channels::question::{ShardRequest, ShardTarget};
 pub use crate::session::app_types::{AppTypes, Backpressure, TaskEnd};
+pub use crate::session::http_response::HttpResponse;
 pub use context::Context;
 pub use echo::Echo;
-pub use http::{Acceptance, Decision, HttpRequest, HttpResponse, Subprotocol};
+pub use http::{Acceptance, Decision, HttpRequest, Subprotocol};
 pub use isolation::{AfterPanic, Isolation, NoIsolation};
+pub use shard_context::ShardContext;
 
 use alloc::vec::Vec;
+
+use bytes::Bytes;
 
 use crate::CloseCode;
 use crate::channels::delivery_report::DeliveryReport;
 use crate::channels::query::ChannelAnswer;
 use crate::channels::subscription::Subscribed;
 use crate::delivery::codec::{Codec, Outgoing};
+use crate::id::ShardId;
 use crate::position::Position;
 use crate::proto::ws::opcode::MessageType;
 use crate::stats::CloseCause;
@@ -129,6 +136,16 @@ pub trait Handler: Sized {
         Decision::reject(500)
     }
 
+    /// Begins to serve a request that is [held](Decision::Hold). It may be answered here, or in a
+    /// later callback for this connection. If none does within
+    /// [`answer_timeout`](crate::Config::answer_timeout), the client gets 504; if that happens, or
+    /// the client goes before, [`on_close`](Self::on_close) is called.
+    ///
+    /// The connection takes no messages and joins no channels.
+    fn on_held(&mut self, ctx: &mut Context<'_, Self>, request: &HttpRequest<'_>) {
+        let _ = (ctx, request);
+    }
+
     /// Takes a message of the connection that `ctx` stands for.
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>);
 
@@ -214,12 +231,38 @@ pub trait Handler: Sized {
         let _ = (ctx, ticket, answer);
     }
 
+    /// Takes a question that a connection of some shard [asks](Context::ask) this one. It must be
+    /// [answered](ShardContext::answer) once: here, or in a later callback on this shard.
+    ///
+    /// Without an implementation the answer is empty.
+    fn on_shard_request(&mut self, shard: &mut ShardContext<'_, Self>, request: ShardRequest) {
+        shard.answer(request, Bytes::new());
+    }
+
+    /// Takes the answers to what the connection [asked](Context::ask) under this ticket, in the order
+    /// of the shards. Not called if the connection has ended meanwhile.
+    fn on_shard_answers(
+        &mut self,
+        ctx: &mut Context<'_, Self>,
+        ticket: u64,
+        answers: Vec<(ShardId, Bytes)>,
+    ) {
+        let _ = (ctx, ticket, answers);
+    }
+
     /// Returns the code and the reason with which connections of this codec are closed that do not
     /// keep up: a message to one asks for [that](crate::OverflowPolicy::Disconnect), or so many
     /// [pushes](Context::push) wait as may.
     fn slow_consumer(codec: Codec) -> (CloseCode, &'static str) {
         let _ = codec;
         (CloseCode::TRY_LATER, "slow consumer")
+    }
+
+    /// Returns the code and the reason with which connections of this codec are closed that send
+    /// messages faster than they may, if that is [configured](crate::Config::closes_excess).
+    fn too_many_messages(codec: Codec) -> (CloseCode, &'static str) {
+        let _ = codec;
+        (CloseCode::POLICY, "too many messages")
     }
 
     /// Returns the code and the reason with which connections of this codec are closed when the server

@@ -2,6 +2,7 @@
 //! handling.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 
@@ -10,6 +11,7 @@ use crate::channels::delivery_report::{DeliveryReport, PARTS};
 use crate::channels::handle::{Permit, RemoteCommand};
 use crate::channels::publication::Retention;
 use crate::channels::query::{ChannelAnswer, ChannelQuery};
+use crate::channels::question::ShardRequest;
 use crate::channels::registry::{ChannelList, ChannelRegistry};
 use crate::channels::subscription::{Subscribed, Subscription};
 use crate::delivery::codec::{MessageDetails, SharedPayload};
@@ -74,6 +76,14 @@ pub(crate) enum MessageBody {
         conn: ConnId,
         code: CloseCode,
         reason: &'static str,
+    },
+    /// To a shard: its application is asked this on behalf of a connection.
+    Question(ShardRequest),
+    /// From a shard: what its application answers to that.
+    QuestionAnswer {
+        conn: ConnId,
+        from: ShardId,
+        payload: Bytes,
     },
     /// From outside all shards.
     Command(RemoteCommand, Permit),
@@ -208,4 +218,6 @@ pub(crate) enum Notification {
     Accepted(Option<Position>),
     /// What was asked about a channel.
     Channel(Box<ChannelAnswer>),
+    /// What the application on other shards was asked.
+    Shards(Vec<(ShardId, Bytes)>),
 }

@@ -1,5 +1,5 @@
 //! Channels: members, unfinished publications of large channels, credits between shards, and the
-//! messages that shards send to one another.
+//! messages and questions that shards send to one another.
 
 pub(crate) mod credits;
 pub(crate) mod delivery_report;
@@ -9,6 +9,7 @@ pub(crate) mod message;
 pub(crate) mod presence;
 pub(crate) mod publication;
 pub(crate) mod query;
+pub(crate) mod question;
 pub(crate) mod registry;
 pub(crate) mod stream;
 pub(crate) mod streams;

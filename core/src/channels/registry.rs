@@ -430,7 +430,6 @@ impl ChannelRegistry {
     }
 
     /// How many places for channels there are, in use or not.
-    #[cfg(feature = "testing")]
     pub(crate) fn places(&self) -> u32 {
         self.channels.len()
     }

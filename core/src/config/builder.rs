@@ -58,6 +58,19 @@ impl ConfigBuilder {
         self
     }
 
+    /// Sets whether the limits per address hold for loopback addresses too. The default is no.
+    pub fn limits_loopback(mut self, limits: bool) -> Self {
+        self.0.limits_loopback = limits;
+        self
+    }
+
+    /// Sets whether a connection that sends faster than it may is closed, as the application
+    /// [says](crate::Handler::too_many_messages). By default it is not read until it may send again.
+    pub fn closes_excess(mut self, closes: bool) -> Self {
+        self.0.closes_excess = closes;
+        self
+    }
+
     /// Adds a path of WebSockets, and none but those that are added has any. Without one, which is the
     /// default, the application decides about every path.
     pub fn websocket_path(mut self, path: impl Into<Cow<'static, str>>) -> Self {

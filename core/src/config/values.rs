@@ -42,6 +42,16 @@ impl Config {
         &self.proxies
     }
 
+    /// Returns whether the limits per address hold for loopback addresses too.
+    pub const fn limits_loopback(&self) -> bool {
+        self.limits_loopback
+    }
+
+    /// Returns whether a connection that sends faster than it may is closed.
+    pub const fn closes_excess(&self) -> bool {
+        self.closes_excess
+    }
+
     /// Returns the pages that are answered without the application.
     pub const fn pages(&self) -> &Pages {
         &self.pages

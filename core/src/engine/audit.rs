@@ -29,6 +29,7 @@ impl<A: AppTypes> Engine<A> {
                 Some(Wait::Credit(_)) => waiting.credit += 1,
                 Some(Wait::Queue) => waiting.queue += 1,
                 Some(Wait::Task) => waiting.task += 1,
+                Some(Wait::Answers) => waiting.answers += 1,
                 Some(Wait::Callback) | None => {}
             }
         }

@@ -203,6 +203,7 @@ impl<A: AppTypes> Engine<A> {
             Phase::Head if self.is_amid_request(at) => {
                 self.counts.refused[HandshakeError::Truncated.index()] += 1;
             }
+            Phase::Answering => self.end_held(at, cause),
             _ => {}
         }
     }
@@ -221,6 +222,7 @@ impl<A: AppTypes> Engine<A> {
         self.context_bytes -= decoder.context_bytes();
         decoder.release(&mut self.decode_buffers);
         self.wheel.disarm(&mut self.slots, at);
+        self.leave_address(at);
         self.slots[at].advance(PhaseStep::Close);
         self.counts.links.active -= u64::from(self.slots[at].flags.upgraded());
         self.closed.close(at, drops);

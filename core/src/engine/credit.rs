@@ -82,7 +82,7 @@ impl<A: AppTypes> Engine<A> {
         match wait {
             Wait::Credit(owner) => self.credits.first_waiter(owner),
             Wait::Task => self.task_waiters.first(),
-            Wait::Joined | Wait::Left(_) | Wait::Queue | Wait::Callback => None,
+            Wait::Joined | Wait::Left(_) | Wait::Queue | Wait::Answers | Wait::Callback => None,
         }
     }
 
@@ -91,7 +91,7 @@ impl<A: AppTypes> Engine<A> {
         match wait {
             Wait::Credit(owner) => self.credits.is_available(owner),
             Wait::Task => self.counts.links.tasks_pending < self.config.task_credits as u64,
-            Wait::Joined | Wait::Left(_) | Wait::Queue | Wait::Callback => false,
+            Wait::Joined | Wait::Left(_) | Wait::Queue | Wait::Answers | Wait::Callback => false,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::channels::message::{MessageBody, ShardMessage};
 use crate::engine::Engine;
+use crate::engine::subscribe::Notice;
 use crate::session::app_types::AppTypes;
 
 impl<A: AppTypes> Engine<A> {
@@ -48,6 +49,12 @@ impl<A: AppTypes> Engine<A> {
             MessageBody::Send(direct) => self.deliver_direct(direct),
             MessageBody::Accepted(report) => self.report(report),
             MessageBody::Close { conn, code, reason } => self.close_named(conn, code, reason),
+            MessageBody::Question(request) => self.notices.push_back(Notice::Question(request)),
+            MessageBody::QuestionAnswer {
+                conn,
+                from,
+                payload,
+            } => self.take_answer(conn, from, payload),
             MessageBody::Command(command, place) => self.handle_command(command, place),
             MessageBody::Deliver(shared) => self.fan_out(shared),
             MessageBody::Credit {

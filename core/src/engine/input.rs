@@ -57,6 +57,7 @@ impl<A: AppTypes> Engine<A> {
             && !slot.decoder.is_amid_message()
             && !slot.flags.eof()
             && !slot.flags.unread()
+            && !self.is_throttled(at)
             && !self.draining
     }
 
@@ -92,6 +93,8 @@ impl<A: AppTypes> Engine<A> {
         }
         if slot.is_parked() {
             Some(Pause::Awaits)
+        } else if self.is_throttled(at) {
+            Some(Pause::Throttled)
         } else if self.draining {
             Some(Pause::Drain)
         } else if self.buffered_len(at) > MAX_BUFFERED {

@@ -75,6 +75,7 @@ impl<A: AppTypes> Engine<A> {
             Some(Wait::Credit(owner)) => awaits.push(WaitReason::Credit(owner)),
             Some(Wait::Queue) => awaits.push(WaitReason::Queue),
             Some(Wait::Task) => awaits.push(WaitReason::Task),
+            Some(Wait::Answers) => awaits.push(WaitReason::Answers),
             Some(Wait::Callback) => awaits.push(WaitReason::Turn),
             None if slot.flags.resuming() => awaits.push(WaitReason::Turn),
             None => {}
@@ -98,6 +99,7 @@ impl<A: AppTypes> Engine<A> {
                 let source = self.exchange(at).map(|exchange| exchange.waits_for);
                 awaits.push(match source {
                     Some(AnswerSource::Task) => WaitReason::Task,
+                    Some(AnswerSource::Handler) => WaitReason::Application,
                     _ => WaitReason::Page,
                 });
             }

@@ -112,7 +112,7 @@ impl<A: AppTypes> Engine<A> {
     /// Lets a connection know what it has asked for, once its turn comes.
     pub(crate) fn report(&mut self, report: Completion) {
         if let Some(at) = self.slots.find(report.conn)
-            && self.slots[at].phase() == Phase::Open
+            && self.is_acting(at)
         {
             self.defer(at, PendingOp::Notification(report.ticket, report.answer));
             if !self.slots[at].is_parked() {

@@ -9,7 +9,6 @@ use crate::delivery::shrink;
 use crate::engine::output::Output;
 use crate::engine::subscribe::Notice;
 use crate::engine::{Engine, MAX_OUTPUTS};
-use crate::id::ConnId;
 use crate::inspect::closed::CloseInfo;
 use crate::session::app_types::AppTypes;
 use crate::session::ended::{Ended, Leftover};
@@ -59,6 +58,7 @@ impl<A: AppTypes> Engine<A> {
             + self.closed.memory()
             + self.wheel.memory()
             + self.line_bytes()
+            + self.limit_bytes()
             + self.letter_bytes()
     }
 
@@ -69,7 +69,7 @@ impl<A: AppTypes> Engine<A> {
             + self.app_timers.memory()
             + self.credits.memory()
             + self.ended.capacity() * size_of::<Ended>()
-            + self.notices.capacity() * size_of::<(ConnId, Notice)>()
+            + self.notices.capacity() * size_of::<Notice>()
             + self.leftovers.capacity() * size_of::<Leftover<A>>()
             + self.outputs.capacity() * size_of::<Output<A>>()
     }
@@ -151,6 +151,12 @@ impl<A: AppTypes> Engine<A> {
         self.out.shrink_lists();
         self.credits.shrink(connections);
         self.app_timers.shrink();
+        if let Some(addresses) = &mut self.addresses {
+            addresses.shrink(connections);
+        }
+        if let Some(rates) = &mut self.rates {
+            rates.shrink(connections);
+        }
         shrink(&mut self.resume, connections);
         shrink(&mut self.ended, connections);
         shrink(&mut self.notices, connections);

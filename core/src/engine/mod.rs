@@ -10,10 +10,12 @@ mod commands;
 mod credit;
 mod direct;
 mod fan_out;
+mod held;
 mod http;
 mod inbox;
 pub(crate) mod input;
 mod inspect;
+mod limits;
 mod membership;
 pub(crate) mod memory_budget;
 pub(crate) mod output;
@@ -50,9 +52,11 @@ use crate::proto::http::HandshakeError;
 use crate::proto::proxy::ProxyError;
 use crate::proto::ws::PeerError;
 use crate::proto::ws::{DecodeBuffers, MessageLimits};
+use crate::session::address_limiter::ShardAddresses;
 use crate::session::app_timers::AppTimers;
 use crate::session::app_types::AppTypes;
 use crate::session::ended::{Ended, Leftover};
+use crate::session::rate_limits::RateLimits;
 use crate::session::slab::Slab;
 use crate::session::sweep::Sweep;
 use crate::session::wheel::Wheel;
@@ -60,7 +64,15 @@ use crate::stats::{ChannelStats, CloseCause, Deflation, Direct, Links, Received,
 use crate::time::Timestamp;
 
 /// [`Handler::shutdown`](crate::Handler::shutdown), with panics caught where they are.
-pub(crate) type ShutdownClose = fn(Codec) -> (CloseCode, &'static str);
+pub(crate) type CloseAs = fn(Codec) -> (CloseCode, &'static str);
+
+/// Functions of the application that need no value of it.
+#[derive(Clone, Copy)]
+pub(crate) struct StaticCallbacks {
+    pub(crate) encode: Encode,
+    pub(crate) shutdown: CloseAs,
+    pub(crate) too_many_messages: CloseAs,
+}
 
 /// A shard without its application.
 pub(crate) struct Engine<A: AppTypes> {
@@ -106,7 +118,7 @@ pub(crate) struct Engine<A: AppTypes> {
     /// Connections that have ended and for which `on_close` is still to be called.
     pub(crate) ended: VecDeque<Ended>,
     /// What handlers are to be told before anything is written.
-    pub(crate) notices: VecDeque<(ConnId, Notice)>,
+    pub(crate) notices: VecDeque<Notice>,
     /// What the application is to drop.
     pub(crate) leftovers: Vec<Leftover<A>>,
     /// Whether a callback has called the engine, and has not got back from it.
@@ -116,7 +128,13 @@ pub(crate) struct Engine<A: AppTypes> {
     pub(crate) task_waiters: Waiters,
     pub(crate) draining: bool,
     /// How connections of a codec are closed when the server shuts down.
-    pub(crate) shutdown: ShutdownClose,
+    pub(crate) shutdown: CloseAs,
+    /// How connections of a codec are closed that send faster than they may.
+    pub(crate) too_many_messages: CloseAs,
+    /// The limits of addresses, if there are any.
+    pub(crate) addresses: Option<ShardAddresses>,
+    /// The limits of what a connection sends, if there are any.
+    pub(crate) rates: Option<RateLimits>,
     /// An order that is being carried out for every connection.
     pub(crate) sweep: Option<Sweep>,
     /// Number of connections whose operations wait.
@@ -141,18 +159,13 @@ pub(crate) struct EngineCounts {
 }
 
 impl<A: AppTypes> Engine<A> {
-    pub(crate) fn new(
-        id: ShardId,
-        config: Config,
-        encode: Encode,
-        shutdown: ShutdownClose,
-    ) -> Self {
+    pub(crate) fn new(id: ShardId, config: Config, callbacks: StaticCallbacks) -> Self {
         let shards = config.shards;
         debug_assert!(id.0 < shards);
         Self {
             id,
             now: Timestamp::ORIGIN,
-            out: Outbound::new(&config, encode),
+            out: Outbound::new(&config, callbacks.encode),
             slots: Slab::new(id),
             registry: ChannelRegistry::new(config.seed, shards),
             streams: Streams::new(config.seed ^ u64::from(id.0) << 48),
@@ -181,7 +194,10 @@ impl<A: AppTypes> Engine<A> {
             credits: Credits::new(&config),
             task_waiters: Waiters::default(),
             draining: false,
-            shutdown,
+            shutdown: callbacks.shutdown,
+            too_many_messages: callbacks.too_many_messages,
+            addresses: ShardAddresses::new(&config),
+            rates: RateLimits::new(&config),
             sweep: None,
             parked: 0,
             counts: EngineCounts::default(),

@@ -84,6 +84,7 @@ impl<A: AppTypes> Engine<A> {
             PendingOp::CloseOther { to, code, reason } => self
                 .close_other(*to, *code, reason)
                 .map_err(|wait| (wait, true)),
+            PendingOp::Ask { .. } | PendingOp::Respond(_) => Ok(()),
             PendingOp::Submit(..) => match self.may_submit(at) {
                 true => Ok(()),
                 false => Err((Wait::Task, true)),
@@ -96,6 +97,15 @@ impl<A: AppTypes> Engine<A> {
         };
         match (op, waits) {
             (PendingOp::Submit(task, options), Ok(())) => self.emit_task(at, task, options),
+            (PendingOp::Respond(response), Ok(())) => self.respond_to_held(at, &response),
+            (
+                PendingOp::Ask {
+                    ticket,
+                    target,
+                    payload,
+                },
+                Ok(()),
+            ) => self.ask(at, ticket, target, &payload),
             (op, Err((wait, again))) => self.park(at, wait, again.then_some(op)),
             (_, Ok(())) => {}
         }
@@ -157,7 +167,7 @@ impl<A: AppTypes> Engine<A> {
         match wait {
             Wait::Joined | Wait::Left(_) => self.counts.channels.home_waits += 1,
             Wait::Queue => self.counts.links.read_pauses += 1,
-            Wait::Credit(_) | Wait::Task | Wait::Callback => {}
+            Wait::Credit(_) | Wait::Task | Wait::Answers | Wait::Callback => {}
         }
         self.parked += 1;
         if let Some(waiting) = self.counts.waiting.of(wait) {
@@ -206,7 +216,7 @@ impl<A: AppTypes> Engine<A> {
 
     /// Adds commands behind those that wait, unless the connection has ended.
     pub(crate) fn defer_all(&mut self, at: u32, ops: VecDeque<PendingOp<A>>) {
-        if self.slots[at].phase() != Phase::Open {
+        if !self.is_acting(at) {
             self.forget_ops(ops);
         } else if !ops.is_empty() {
             self.change_deferred(at, |deferred| {
@@ -258,6 +268,7 @@ impl<A: AppTypes> Engine<A> {
             return;
         };
         let wait = deferred.wait.take();
+        self.change_deferred(at, |deferred| deferred.question = None);
         wait.into_iter().for_each(|wait| self.count_unparked(wait));
         self.schedule(at);
         let ops = self.take_ops(at);
@@ -343,6 +354,7 @@ impl Waiting {
             Wait::Credit(_) => Some(&mut self.credit),
             Wait::Queue => Some(&mut self.queue),
             Wait::Task => Some(&mut self.task),
+            Wait::Answers => Some(&mut self.answers),
             Wait::Callback => None,
         }
     }

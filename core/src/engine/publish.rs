@@ -14,6 +14,7 @@ use crate::channels::message::{
 };
 use crate::channels::publication::Publication;
 use crate::channels::query::ChannelQuery;
+use crate::channels::registry::ChannelList;
 use crate::delivery::MessagePayload;
 use crate::delivery::codec::{ChannelEvent, MessageDetails, SharedPayload};
 use crate::delivery::queue::SendOptions;
@@ -140,7 +141,7 @@ impl<A: AppTypes> Engine<A> {
             owner,
             counters: options.receipt.map(|_| Box::new(AtomicCounters::new())),
         };
-        self.ask(owner, OwnerRequest::Publish(publication));
+        self.ask_in_channel(owner, OwnerRequest::Publish(publication));
     }
 
     /// Asks a channel's owner something about the channel.
@@ -159,12 +160,12 @@ impl<A: AppTypes> Engine<A> {
             ticket,
             query,
         };
-        self.ask(owner, OwnerRequest::Query(query));
+        self.ask_in_channel(owner, OwnerRequest::Query(query));
         Ok(())
     }
 
     /// Gives a channel's owner what a credit has been taken for.
-    pub(crate) fn ask(&mut self, owner: ShardId, request: OwnerRequest) {
+    pub(crate) fn ask_in_channel(&mut self, owner: ShardId, request: OwnerRequest) {
         if owner == self.id {
             self.serve_as_owner(request);
         } else {
@@ -188,6 +189,16 @@ impl<A: AppTypes> Engine<A> {
             let remote_counts = remote_counts.map(|&(_, members)| u64::from(members));
             self.registry.members(channel).len() as u64 + remote_counts.sum::<u64>()
         })
+    }
+
+    /// Returns the channels that this shard owns and that have members, and how many on all shards.
+    pub(crate) fn owned_channels(&self) -> impl Iterator<Item = (&Bytes, u64)> {
+        let places = 0..self.registry.places();
+        let channels = places.filter(|&at| self.registry.list_of(at) == ChannelList::Members);
+        let channels = channels.map(|at| self.registry.name(at));
+        let owned = channels.filter(|name| self.registry.owner(name) == self.id);
+        let counted = owned.map(|name| (name, self.members_everywhere(name)));
+        counted.filter(|&(_, members)| members > 0)
     }
 
     /// At the owner: decides the publication's place in the channel's order, and

@@ -12,6 +12,7 @@ use crate::channels::message::{
 };
 use crate::channels::publication::KeptPublication;
 use crate::channels::query::{ChannelAnswer, ChannelQuery};
+use crate::channels::question::ShardRequest;
 use crate::channels::registry::{ChannelList, Membership};
 use crate::channels::stream::Recovered;
 use crate::channels::subscription::{ShownMember, Subscribed, Subscription};
@@ -27,9 +28,13 @@ use crate::session::phase::Phase;
 /// What a handler is to be told before anything else is written to the connection.
 #[derive(Debug)]
 pub(crate) enum Notice {
-    Subscribed(Subscribed),
+    Subscribed(ConnId, Subscribed),
     /// Of the channel with this name.
-    PositionLost(Bytes),
+    PositionLost(ConnId, Bytes),
+    /// A connection asks this shard. The handler is told that nothing else is said.
+    Question(ShardRequest),
+    /// The request of a connection that was held is answered: its state is dropped.
+    Answered(ConnId),
 }
 
 impl<A: AppTypes> Engine<A> {
@@ -168,8 +173,7 @@ impl<A: AppTypes> Engine<A> {
             }
         }
         let conn = self.slots.id(at);
-        self.notices
-            .push_back((conn, Notice::Subscribed(subscribed)));
+        self.notices.push_back(Notice::Subscribed(conn, subscribed));
     }
 
     /// At the owner: says where a new member is in the stream of the channel, and shows it.
@@ -352,21 +356,14 @@ impl<A: AppTypes> Engine<A> {
             if owner == self.id {
                 self.leave_as_owner(conn, &name);
             }
-            self.notices.push_back((conn, Notice::PositionLost(name)));
+            self.notices.push_back(Notice::PositionLost(conn, name));
         }
     }
 
-    /// Removes and returns the next thing that a handler is to be told, and whom it is about.
-    pub(crate) fn next_notice(&mut self) -> Option<(u32, Notice)> {
+    /// Removes and returns the next thing that a handler is to be told.
+    pub(crate) fn next_notice(&mut self) -> Option<Notice> {
         self.end_lost();
-        while let Some((conn, notice)) = self.notices.pop_front() {
-            if let Some(at) = self.slots.find(conn)
-                && self.slots[at].phase() == Phase::Open
-            {
-                return Some((at, notice));
-            }
-        }
-        None
+        self.notices.pop_front()
     }
 
     /// Forgets what is to be forgotten of the streams that are owned here, some at a time. Returns

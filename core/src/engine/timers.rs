@@ -69,7 +69,7 @@ impl<A: AppTypes> Engine<A> {
             self.close_too_slow(at, CloseCause::SendRate, SENDS_TOO_SLOWLY);
             return true;
         }
-        let mut due = false;
+        let mut due = self.end_throttle(at);
         if self.slots[at].phase() == Phase::Open {
             let times = self.keepalive_times();
             let slot = &mut self.slots[at];
@@ -105,12 +105,13 @@ impl<A: AppTypes> Engine<A> {
         is_ready: &mut impl FnMut(ConnId, Direction) -> bool,
     ) {
         let (id, phase) = (self.slots.id(at), self.slots[at].phase());
-        let waits_for_task = phase == Phase::Answering
-            && self.exchange(at).map(|exchange| exchange.waits_for) == Some(AnswerSource::Task);
+        let source = self.exchange(at).map(|exchange| exchange.waits_for);
+        let is_awaited = phase == Phase::Answering
+            && matches!(source, Some(AnswerSource::Task | AnswerSource::Handler));
         let (awaited, delay) = match phase {
             Phase::Proxy | Phase::Head => (Some(Direction::Read), self.config.handshake_timeout),
             // The socket has no part in that.
-            Phase::Answering if waits_for_task => (None, self.config.answer_timeout),
+            Phase::Answering if is_awaited => (None, self.config.answer_timeout),
             Phase::Answering => (Some(Direction::Write), self.config.write_timeout),
             _ => (Some(Direction::Read), self.config.close_timeout),
         };
@@ -129,7 +130,8 @@ impl<A: AppTypes> Engine<A> {
             }
             // The connection ends with that, so the end of the task cannot be taken for that of
             // another.
-            Phase::Answering if waits_for_task => {
+            Phase::Answering if is_awaited => {
+                self.end_held(at, CloseCause::Handler);
                 let connection = self.take_connection(at);
                 self.refuse(at, connection, HandshakeError::AnswerTimeout);
                 self.forget_input(at);
@@ -219,7 +221,7 @@ impl<A: AppTypes> Engine<A> {
     /// Sets the timer of the application for an open connection, or cancels it.
     pub(crate) fn set_app_timer(&mut self, at: u32, delay: Option<Duration>) {
         match delay {
-            Some(delay) if self.slots[at].phase() == Phase::Open => {
+            Some(delay) if self.is_acting(at) => {
                 self.app_timers.set(at, self.now.after(delay));
             }
             Some(_) => {}
@@ -257,7 +259,9 @@ impl<A: AppTypes> Engine<A> {
             .read_deadline(at)
             .map(|at| (TimerKind::ReadRate, at));
         let sends = self.send_end(at).map(|at| (TimerKind::SendRate, at));
-        let timers = [deadline, stalled, silent, reads, sends];
+        let throttled = self.throttled_until(at);
+        let throttled = throttled.map(|at| (TimerKind::Throttle, at));
+        let timers = [deadline, stalled, silent, reads, sends, throttled];
         let timers = timers.into_iter().flatten();
         timers.min_by_key(|&(_, at)| at)
     }

@@ -108,6 +108,10 @@ pub enum WaitReason {
     Queue,
     /// The end of one of the tasks that its shard has under way.
     Task,
+    /// The answers of other shards to a question.
+    Answers,
+    /// The answer of the application to its request.
+    Application,
     /// Its turn to go on.
     Turn,
     /// The rest of a message of which so many bytes have come.
@@ -140,6 +144,8 @@ pub enum Pause {
     Behind,
     /// The server drains.
     Drain,
+    /// It has sent more than it may.
+    Throttled,
 }
 
 /// What is due at some time.
@@ -162,6 +168,8 @@ pub enum TimerKind {
     ReadRate,
     /// The end of the time in which the peer may send too little of its message.
     SendRate,
+    /// The end of the time for which it is not read.
+    Throttle,
 }
 
 impl WaitReason {
@@ -177,6 +185,8 @@ impl WaitReason {
             Self::Credit(_) => "credit",
             Self::Queue => "queue",
             Self::Task => "task",
+            Self::Answers => "answers",
+            Self::Application => "application",
             Self::Turn => "turn",
             Self::Message(_) => "message",
             Self::CloseFrame => "close_frame",
@@ -203,6 +213,8 @@ impl fmt::Display for WaitReason {
             Self::Credit(owner) => write!(f, "credit to publish through shard {}", owner.0),
             Self::Queue => f.write_str("room in its own queue"),
             Self::Task => f.write_str("the end of a task, for one more to be under way"),
+            Self::Answers => f.write_str("the answers of other shards to its question"),
+            Self::Application => f.write_str("the answer of the application to its request"),
             Self::Turn => f.write_str("its turn to go on"),
             Self::Message(bytes) => {
                 write!(
@@ -239,6 +251,7 @@ impl Pause {
             Self::Awaits => "awaits",
             Self::Behind => "behind",
             Self::Drain => "drain",
+            Self::Throttled => "throttled",
         }
     }
 }
@@ -255,6 +268,7 @@ impl TimerKind {
             Self::Silence => "silence",
             Self::ReadRate => "read_rate",
             Self::SendRate => "send_rate",
+            Self::Throttle => "throttle",
         }
     }
 }

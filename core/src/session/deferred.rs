@@ -11,6 +11,7 @@ use crate::CloseCode;
 use crate::channels::message::Notification;
 use crate::channels::publication::{Publication, Retention};
 use crate::channels::query::ChannelQuery;
+use crate::channels::question::{Question, ShardTarget};
 use crate::channels::subscription::Subscription;
 use crate::delivery::queue::SendOptions;
 use crate::id::{ConnId, ShardId};
@@ -18,6 +19,7 @@ use crate::proto::ws::opcode::MessageType;
 use crate::session::app_types::{AppTypes, TaskEnd};
 use crate::session::head::HeadProgress;
 use crate::session::http_exchange::HttpExchange;
+use crate::session::http_response::HttpResponse;
 use crate::stats::CloseCause;
 use crate::tasks::TaskOptions;
 
@@ -30,6 +32,8 @@ pub(crate) struct Deferred<A: AppTypes> {
     pub(crate) head: HeadProgress,
     /// The request under way, or the state between two of them.
     pub(crate) http: Option<Box<HttpExchange>>,
+    /// What other shards were asked and have not all answered.
+    pub(crate) question: Option<Box<Question>>,
     /// Commands, in the order in which they were given.
     ops: VecDeque<PendingOp<A>>,
     /// Bytes of memory that they own.
@@ -45,6 +49,7 @@ impl<A: AppTypes> Deferred<A> {
             begin: 0,
             head: HeadProgress::NONE,
             http: None,
+            question: None,
             ops: VecDeque::new(),
             op_bytes: 0,
             wait: None,
@@ -98,12 +103,18 @@ impl<A: AppTypes> Deferred<A> {
     /// Bytes of memory, but for what was read, which is a buffer that is lent.
     pub(crate) fn memory(&self) -> usize {
         let http = self.http.as_ref().map_or(0, |http| http.memory());
-        size_of::<Self>() + self.ops.capacity() * size_of::<PendingOp<A>>() + self.op_bytes + http
+        let question = self
+            .question
+            .as_ref()
+            .map_or(0, |question| question.memory());
+        let ops = self.ops.capacity() * size_of::<PendingOp<A>>() + self.op_bytes;
+        size_of::<Self>() + ops + http + question
     }
 
     /// Whether nothing is held back.
     pub(crate) fn is_empty(&self) -> bool {
-        self.begin == self.buffered.len() && self.ops.is_empty() && self.http.is_none()
+        let has_input = self.begin < self.buffered.len() || self.http.is_some();
+        !has_input && self.ops.is_empty() && self.question.is_none()
     }
 }
 
@@ -120,6 +131,8 @@ pub(crate) enum Wait {
     Queue,
     /// The end of one of the tasks that its shard has under way.
     Task,
+    /// The answers of other shards to a question.
+    Answers,
     /// The end of the callback that runs: its answers may still stand where its message was
     /// read, or the handler is to be told something first.
     Callback,
@@ -167,6 +180,14 @@ pub(crate) enum PendingOp<A: AppTypes> {
         payload: Bytes,
     },
     Submit(A::Task, TaskOptions),
+    /// Other shards are asked.
+    Ask {
+        ticket: u64,
+        target: ShardTarget,
+        payload: Bytes,
+    },
+    /// The request that is held is answered.
+    Respond(Box<HttpResponse>),
     Close {
         code: CloseCode,
         reason: &'static str,
@@ -238,7 +259,9 @@ impl<A: AppTypes> PendingOp<A> {
             Self::Subscribe(channel, _) => channel.len() + size_of::<Subscription>(),
             Self::PublishWith(publication) => publication.memory(),
             Self::Query { channel, .. } => channel.len(),
+            Self::Respond(response) => response.memory(),
             Self::Send { payload, .. }
+            | Self::Ask { payload, .. }
             | Self::Reply { payload, .. }
             | Self::Push { payload, .. } => payload.len(),
             Self::Submit(..)

@@ -26,6 +26,8 @@ pub(crate) enum AnswerSource {
     Adapter(PageIndex),
     /// A task.
     Task,
+    /// The application, in one of its callbacks for the connection.
+    Handler,
 }
 
 impl HttpExchange {

@@ -29,9 +29,10 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             let ended = !matches!(slot.phase(), Phase::Open);
             assert!(!ended || slot.memberships.is_empty(), "{name} has ended");
             let wait = slot.deferred.as_ref().and_then(|deferred| deferred.wait);
-            let is_last = matches!(wait, None | Some(Wait::Credit(_) | Wait::Task));
+            let is_last =
+                matches!(wait, None | Some(Wait::Credit(_) | Wait::Task)) || engine.is_held(at);
             assert!(!ended || is_last, "{name} has ended and waits: {wait:?}");
-            let is_known = slot.phase() == Phase::Open || slot.flags.ending();
+            let is_known = engine.is_acting(at) || slot.flags.ending();
             assert_eq!(slot.state.is_some(), is_known, "{name}: {:?}", slot.phase());
         }
         engine.out.audit();

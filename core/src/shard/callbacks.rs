@@ -1,9 +1,12 @@
 //! Calls of the application, each of which may panic without harm to anybody but the connection
 //! that it is for. Operations other than callbacks are in `engine::pending_ops`.
 
+use bytes::Bytes;
+
 use crate::CloseCode;
-use crate::app::{AfterPanic, Context, Handler, Isolation};
+use crate::app::{AfterPanic, Context, Handler, Isolation, ShardContext};
 use crate::channels::message::Notification;
+use crate::channels::question::ShardRequest;
 use crate::delivery::MessageRef;
 use crate::engine::output::{Event, Output};
 use crate::engine::subscribe::Notice;
@@ -73,6 +76,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 Notification::DeliveryReport(outcome) => handler.on_published(ctx, ticket, outcome),
                 Notification::Accepted(position) => handler.on_accepted(ctx, ticket, position),
                 Notification::Channel(answer) => handler.on_channel_answer(ctx, ticket, *answer),
+                Notification::Shards(answers) => handler.on_shard_answers(ctx, ticket, answers),
             }),
             // The connection may have left and come back meanwhile, and knows where it is now.
             PendingOp::PositionLost(channel) if self.engine.membership(at, &channel).is_some() => {}
@@ -96,16 +100,19 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         while let Some(ended) = self.engine.ended.pop_front() {
             self.call_on_close(&ended);
         }
-        while let Some((at, notice)) = self.engine.next_notice() {
-            self.tell(at, notice);
+        while let Some(notice) = self.engine.next_notice() {
+            self.tell(notice);
         }
         self.drop_leftovers();
     }
 
     /// Tells the handler what it is to know before anything else is written to a connection.
-    fn tell(&mut self, at: u32, notice: Notice) {
+    fn tell(&mut self, notice: Notice) {
         match notice {
-            Notice::Subscribed(subscribed) => {
+            Notice::Subscribed(conn, subscribed) => {
+                let Some(at) = self.engine.find_open(conn) else {
+                    return;
+                };
                 self.engine.unpark(at, Wait::Callback);
                 self.emit(at, |handler, ctx| {
                     ctx.exempt_pushes();
@@ -114,7 +121,45 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             }
             // Nothing of the channel waits any more, so it may come behind what the connection waits
             // for.
-            Notice::PositionLost(channel) => self.notify(at, PendingOp::PositionLost(channel)),
+            Notice::PositionLost(conn, channel) => {
+                if let Some(at) = self.engine.find_open(conn) {
+                    self.notify(at, PendingOp::PositionLost(channel));
+                }
+            }
+            Notice::Question(request) => self.take_question(request),
+            Notice::Answered(conn) => {
+                if let Some(at) = self.engine.slots.find(conn)
+                    && !self.engine.is_acting(at)
+                    && let Some(state) = self.engine.slots[at].state.take()
+                {
+                    self.engine.leftovers.push(Leftover::State(state));
+                    let ops = self.engine.take_ops(at);
+                    self.engine.forget_ops(ops);
+                }
+            }
+        }
+    }
+
+    /// Asks the application on this shard.
+    fn take_question(&mut self, request: ShardRequest) {
+        let from = request.from();
+        self.engine.vacate_scratch();
+        let Self {
+            handler, engine, ..
+        } = self;
+        let mut shard = ShardContext::new(engine);
+        let returned = I::run(|| handler.on_shard_request(&mut shard, request));
+        let called = shard.end();
+        if returned.is_some() {
+            return;
+        }
+        // Whoever asks is not to wait for ever.
+        self.engine.answer_question(from, Bytes::new());
+        match called {
+            Some(at) => self.handle_panic(at),
+            None => {
+                self.goes_on_after_panic();
+            }
         }
     }
 
@@ -159,18 +204,28 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     /// closed behind that.
     #[cold]
     pub(crate) fn handle_panic(&mut self, at: u32) {
+        let id = self.engine.slots.id(at);
+        self.engine.emit(Event::Panicked(id));
+        if self.goes_on_after_panic() {
+            let engine = &mut self.engine;
+            engine.close_behind(at, CloseCode::INTERNAL_ERROR, "", CloseCause::Panic);
+            engine.fail_held(at);
+        }
+    }
+
+    /// Counts a panic of a callback. Returns whether the handler can go on; if not, the process ends.
+    #[cold]
+    fn goes_on_after_panic(&mut self) -> bool {
         let handler = &mut self.handler;
         let may_go_on = I::run(|| handler.after_panic()) == Some(AfterPanic::Continue);
         let engine = &mut self.engine;
         engine.counts.links.panics += 1;
-        let id = engine.slots.id(at);
-        engine.emit(Event::Panicked(id));
         // In the middle of a call from the callback, it was the engine that panicked.
-        if !may_go_on || engine.is_called {
+        let goes_on = may_go_on && !engine.is_called;
+        if !goes_on {
             engine.outputs.push_front(Output::Abort);
-            return;
         }
-        engine.close_behind(at, CloseCode::INTERNAL_ERROR, "", CloseCause::Panic);
+        goes_on
     }
 
     /// Drops values of the application.

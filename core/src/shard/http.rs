@@ -208,7 +208,10 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 let error = HandshakeError::Memory;
                 return self.engine.refuse(at, received.connection, error);
             }
-            HeadAction::Upgrade(upgrade) => Ok(upgrade),
+            HeadAction::Upgrade(upgrade) => match self.engine.admit_session(at, received.origin) {
+                Ok(()) => Ok(upgrade),
+                Err(error) => return self.engine.refuse(at, received.connection, error),
+            },
             HeadAction::Other(error) => Err(error),
         };
         let asked = self.http_request(&received, upgrade.is_ok());
@@ -262,14 +265,15 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                     _ if !accepted.wire.needs_handshake() => {
                         match self.engine.slots[at].is_answered() {
                             true => Err(HandshakeError::NotUpgrade),
-                            false => Ok(None),
+                            false if upgrade.is_ok() => Ok(None),
+                            false => self.engine.admit_session(at, origin).map(|()| None),
                         }
                     }
                     upgrade => upgrade.map(Some),
                 };
                 match opened {
                     Ok(upgrade) => {
-                        self.engine.slots[at].peer = origin.peer;
+                        self.engine.set_client_of_session(at, origin.peer);
                         self.open(at, &request, upgrade.as_ref(), accepted);
                     }
                     Err(error) => {
@@ -305,6 +309,18 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 let limit = self.engine.config.answer_timeout;
                 self.engine.await_answer(at, exchange, limit);
                 self.engine.emit_task(at, task, options);
+            }
+            Some(Decision::Hold(_)) if self.engine.slots[at].is_answered() => {
+                // There is no request any more that could be answered.
+                self.engine
+                    .refuse(at, connection, HandshakeError::NotUpgrade);
+            }
+            Some(Decision::Hold(state)) => {
+                let exchange = HttpExchange::new(connection);
+                self.engine.hold_request(at, exchange, state);
+                let unix_time = self.engine.unix_time();
+                let held = HttpRequest::new(request, body, origin, upgrade.is_ok(), unix_time);
+                self.call(at, None, |handler, ctx| handler.on_held(ctx, &held));
             }
             None => {
                 self.engine
@@ -360,7 +376,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     }
 
     fn respond(&mut self, at: u32, connection: HttpConnection, response: &HttpResponse) {
-        let fields = borrow(&response.fields);
+        let fields = response.borrowed_fields();
         let status = response.status;
         self.engine
             .respond(at, connection, status, &fields, &response.body);

@@ -94,12 +94,11 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         match ProxyHeader::parse(input, engine.config.max_head) {
             Ok(None) => None,
             Ok(Some((header, len))) => {
-                let slot = &mut engine.slots[at];
-                slot.advance(PhaseStep::NextRequest);
-                if let Some(client) = header.client {
-                    slot.peer = PeerAddr::new(client);
-                }
+                engine.slots[at].advance(PhaseStep::NextRequest);
                 engine.counts.links.proxy_headers += 1;
+                if let Some(client) = header.client {
+                    engine.set_client(at, PeerAddr::new(client));
+                }
                 Some(len)
             }
             Err(error) => {

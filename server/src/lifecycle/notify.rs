@@ -55,7 +55,8 @@ fn watch<N: Host>(host: &N, interval: Duration, stopped: &Receiver<()>) {
     let query = Arc::new(AdminQuery::Counters);
     while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
         if host.ask(&shards, &query).len() == shards.len() {
-            tell(NotifyState::Watchdog);
+            // Whoever could not be told of readiness is not told this either.
+            let _ = sd_notify::notify(&[NotifyState::Watchdog]);
         }
     }
 }

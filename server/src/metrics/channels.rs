@@ -49,6 +49,7 @@ pub(super) fn channels(
         ("owner", waiting.owner),
         ("queue", waiting.queue),
         ("task", waiting.task),
+        ("shards", waiting.answers),
     ];
     page.gauges("stentor_connections_waiting", help, "for", waiting);
     let help = "Waits of connections before publishing, by what they waited for.";
@@ -95,6 +96,8 @@ fn streams(page: &mut Exposition, channels: &ChannelStats) {
         help,
         channels.positions_lost,
     );
+    let help = "Questions of connections to the application on one or all shards.";
+    page.counter("stentor_shard_questions_total", help, channels.questions);
 }
 
 pub(super) fn direct(page: &mut Exposition, Stats { direct, .. }: &Stats, remote: RemoteStats) {

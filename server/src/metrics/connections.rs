@@ -68,6 +68,14 @@ pub(super) fn connections(
         "Headers of the PROXY protocol read in front of connections.",
         links.proxy_headers,
     );
+    let help = "Times that a connection was not read for a while because it had sent too much.";
+    page.counter("stentor_throttled_total", help, links.throttled);
+    let help = "Connections whose address had no place in the table of addresses.";
+    page.counter(
+        "stentor_addresses_untracked_total",
+        help,
+        links.addresses_untracked,
+    );
     let causes = ProxyError::ALL.map(ProxyError::label);
     let help = "Connections closed for want of a valid PROXY header, by cause.";
     page.counters(
@@ -78,6 +86,8 @@ pub(super) fn connections(
     );
     let help = "Pauses of reading because the send queue of the connection was full.";
     page.counter("stentor_read_pauses_total", help, links.read_pauses);
+    let help = "HTTP requests that were answered by a callback of the application.";
+    page.counter("stentor_requests_held_total", help, links.requests_held);
     page.gauge(
         "stentor_frame_bytes",
         "Bytes held by encoded frames.",

@@ -10,6 +10,7 @@ use stentor_core::config::Range;
 
 use super::Settings;
 use super::declaration::{Declaration, FlagKind};
+use super::limits::MEMORY_BUDGET;
 use super::table::{SECTIONS, own, section_prefix};
 use super::value::{Bounds, HOSTS, ORIGINS, PROXIES, SUBPROTOCOLS};
 use crate::address::ADDRESSES;
@@ -76,7 +77,8 @@ impl Flag {
             kind: FlagKind::Limit(range),
             about: range.about(),
             range: None,
-            default: None,
+            default: (range.setting == MEMORY_BUDGET)
+                .then_some("half of the memory of the cgroup or the machine"),
         }
     }
 

@@ -16,6 +16,7 @@ mod gateway;
 mod help;
 mod json;
 mod limits;
+mod machine;
 mod namespaces;
 mod raw;
 mod secrets;
@@ -104,7 +105,8 @@ impl Settings {
     }
 
     /// Returns the settings of this process. Raises the soft limit of open files to the hard one and
-    /// sets [`ServerOptions::max_connections`] from it.
+    /// sets [`ServerOptions::max_connections`] from it. Sets the memory budget from the memory that the
+    /// process may take, if none is given.
     ///
     /// Exits after `--help` and `--version` with code 0, and after an error, which it prints to
     /// standard error, with code 2.
@@ -112,11 +114,13 @@ impl Settings {
     pub fn from_args(program_name: &str) -> Self {
         let args =
             core::iter::once(OsString::from(program_name)).chain(std::env::args_os().skip(1));
-        let parsed = Self::parse(
-            args,
-            |name| std::env::var_os(name),
-            |path| std::fs::read_to_string(path),
-        );
+        let args = args.map(Into::into);
+        let read = |path: &Path| std::fs::read_to_string(path);
+        let raw = RawSettings::collect(args, |name| std::env::var_os(name), read);
+        let parsed = raw.and_then(|mut raw| {
+            raw.memory = machine::memory(|path| read(path).ok());
+            Self::from_raw(&raw)
+        });
         let claimed = parsed.and_then(|mut settings| {
             settings.options.max_connections = Some(connections::limit(&settings)?);
             Ok(settings)

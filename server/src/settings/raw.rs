@@ -23,6 +23,8 @@ use crate::listen::DEFAULT_MODE;
 pub(super) struct RawSettings {
     pub(super) values: BTreeMap<&'static str, RawValue>,
     pub(super) errors: RefCell<Vec<SettingsError>>,
+    /// Bytes of memory that the process may take, if that is known and counts.
+    pub(super) memory: Option<u64>,
 }
 
 pub(super) struct RawValue {

@@ -39,6 +39,7 @@ impl RawSettings {
         let mut raw = Self {
             values: BTreeMap::new(),
             errors: RefCell::new(errors),
+            memory: None,
         };
         let config = match matches.get_one::<String>(help::CONFIG) {
             Some(path) => Some((PathBuf::from(path), Source::Flag("--config".into()))),

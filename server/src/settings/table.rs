@@ -45,6 +45,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("WebSocket", &["websocket."]),
     ("Compression", &["compression."]),
     ("Send queues", &["queue."]),
+    ("Limits for strangers", &["limits."]),
     ("Memory and shards", &["memory.", "shard."]),
     ("Tasks", &["tasks."]),
     ("Log", &["log."]),
@@ -220,6 +221,17 @@ const OWN: &[Declaration] = &[
         "Compresses messages for clients that offer permessage-deflate",
     )
     .short("compression"),
+    Declaration::new(
+        "limits.loopback",
+        Switch,
+        "Applies the limits per address to loopback addresses too",
+    ),
+    Declaration::new(
+        "limits.excess",
+        Choice(&["pause", "close"], "pause"),
+        "What becomes of a connection that sends more than it may: it is not read for a while, or it is \
+         closed with 3013, without the channel protocol with 1008",
+    ),
     Declaration::new(
         "tasks.workers",
         count(

@@ -47,7 +47,8 @@ fn words(name: &'static str, inside: &[&str], outside: &[&str]) -> Edges {
     }
 }
 
-const SWITCHES: [&str; 3] = [
+const SWITCHES: [&str; 4] = [
+    "limits.loopback",
     "metrics.public",
     "rooms.exclude_sender",
     "compression.enabled",
@@ -115,6 +116,7 @@ fn all() -> Vec<Edges> {
                 "8080",
             ],
         ),
+        words("limits.excess", &["pause", "close"], &["", "drop"]),
         words(
             "proxy.listen",
             &["127.0.0.1:0", "localhost:0", "unix:/run/s", "systemd:web"],
@@ -132,7 +134,7 @@ fn all() -> Vec<Edges> {
         ),
         words(
             "server.socket_mode",
-            &["000", "660", "777"],
+            &["600", "660", "777"],
             &["", "66", "0660", "800", "rw-"],
         ),
         words(
@@ -203,7 +205,7 @@ fn by_environment(name: &str, value: &str) -> Result<Settings, SettingsError> {
 
 fn by_file(name: &str, value: &str) -> Result<Settings, SettingsError> {
     let is_switch = SWITCHES.contains(&name) || channel_protocol::is_switch(name);
-    let bare = value.parse::<i64>().is_ok()
+    let bare = value.parse::<i64>().is_ok() && name != "server.socket_mode"
         || is_switch && value.parse::<bool>().is_ok()
         || name == "channel.namespaces";
     let value = if bare {

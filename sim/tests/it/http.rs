@@ -1,6 +1,7 @@
 //! Requests to the application over kept connections: pages, content, requests that wait for a
 //! task, and upgrades on any path.
 
+mod held;
 mod pages;
 mod waiting;
 
@@ -9,14 +10,17 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use stentor_core::app::{ShardContext, ShardRequest, ShardTarget};
+use stentor_core::channels::{Position, Publication};
 use stentor_core::config::{ConfigBuilder, Page, PageId};
 use stentor_core::delivery::Chunks;
 use stentor_core::shard::Admission;
 use stentor_core::{
-    Acceptance, Config, ConnId, Context, Decision, Handler, HttpRequest, HttpResponse, Message,
-    MessageType, Output, Shard, ShardId, TaskEnd, TaskOptions, Timestamp,
+    Acceptance, CloseCause, Config, ConnId, Context, Decision, Handler, HttpRequest, HttpResponse,
+    Message, MessageType, Output, Shard, ShardId, TaskEnd, TaskOptions, Timestamp,
 };
-use stentor_sim::simulator::masked;
+use stentor_sim::simulator::{CatchCrashes, crash, masked};
 
 use stentor_core::testing::wire::Opcode;
 
@@ -53,6 +57,7 @@ impl Handler for Site {
                 let accepted = Acceptance::new(peer).field("Set-Cookie", "a=b");
                 Decision::Accept(accepted)
             }
+            "/hold" => Decision::Hold(body),
             "/later" => Decision::Wait("later".into(), TaskOptions::new()),
             _ => Decision::reject(404),
         }
@@ -70,6 +75,63 @@ impl Handler for Site {
             }
             _ => Decision::reject(500),
         }
+    }
+
+    fn on_held(&mut self, ctx: &mut Context<'_, Self>, request: &HttpRequest<'_>) {
+        assert_eq!(request.body(), ctx.state().as_bytes());
+        // Nobody is there to take these.
+        ctx.reply(MessageType::Text, 1, b"lost");
+        ctx.push(MessageType::Text, b"lost");
+        ctx.subscribe(b"room");
+        match &**ctx.state() {
+            "at once" => answer(ctx, "at once"),
+            "twice" => {
+                answer(ctx, "first");
+                answer(ctx, "second");
+            }
+            "task" => ctx.submit("job".into()),
+            "timer" => ctx.set_timer(Duration::from_millis(100)),
+            "publish" => {
+                let publication = Publication::new(MessageType::Text, 1, b"news").acknowledge(7);
+                ctx.publish_with(b"room", publication);
+            }
+            "ask" => {
+                ctx.ask(1, ShardTarget::All, "who".into());
+                ctx.ask(2, ShardTarget::One(ShardId(9)), "nobody".into());
+                answer(ctx, "behind the answers");
+            }
+            "longer" => ctx.respond_within(Duration::from_secs(30)),
+            "panic" => crash(),
+            _ => {}
+        }
+    }
+
+    fn on_task(&mut self, ctx: &mut Context<'_, Self>, end: TaskEnd<Self>) {
+        answer(ctx, &format!("{end:?}"));
+    }
+
+    fn on_accepted(&mut self, ctx: &mut Context<'_, Self>, ticket: u64, _: Option<Position>) {
+        answer(ctx, &format!("accepted {ticket}"));
+    }
+
+    fn on_shard_request(&mut self, shard: &mut ShardContext<'_, Self>, request: ShardRequest) {
+        let seen = format!("asked {:?}", request.payload());
+        self.0.borrow_mut().push(seen);
+        shard.answer(request, "me".into());
+    }
+
+    fn on_shard_answers(
+        &mut self,
+        _: &mut Context<'_, Self>,
+        ticket: u64,
+        answers: Vec<(ShardId, Bytes)>,
+    ) {
+        self.0.borrow_mut().push(format!("{ticket}: {answers:?}"));
+    }
+
+    fn on_close(&mut self, ctx: &mut Context<'_, Self>, cause: CloseCause) {
+        let closed = format!("closed {} {}", ctx.state(), cause.label());
+        self.0.borrow_mut().push(closed);
     }
 
     fn on_open(&mut self, ctx: &mut Context<'_, Self>) {
@@ -92,8 +154,15 @@ impl Handler for Site {
     }
 
     fn on_timer(&mut self, ctx: &mut Context<'_, Self>) {
+        answer(ctx, "timer");
         ctx.reply(MessageType::Text, 1, b"ring");
     }
+}
+
+/// Answers the request that is held, if there is one.
+fn answer(ctx: &mut Context<'_, Site>, text: &str) {
+    let text = text.to_owned();
+    ctx.respond(HttpResponse::new(200).body("text/plain", text));
 }
 
 /// Returns a configuration with pages of a server.
@@ -107,7 +176,7 @@ const TABLE: PageId = PageId(5);
 
 /// One shard with one connection, and what it has been asked for.
 pub(crate) struct One {
-    pub(crate) shard: Shard<Site>,
+    pub(crate) shard: Shard<Site, CatchCrashes>,
     site: Site,
     pub(crate) id: ConnId,
     pub(crate) now: Timestamp,
@@ -127,11 +196,11 @@ impl One {
     /// Has the shard take the connection with this function.
     pub(crate) fn with(
         config: ConfigBuilder,
-        accept: impl FnOnce(&mut Shard<Site>, Timestamp, SocketAddr) -> ConnId,
+        accept: impl FnOnce(&mut Shard<Site, CatchCrashes>, Timestamp, SocketAddr) -> ConnId,
     ) -> Self {
         let site = Site::default();
         let config = config.build().expect("in range");
-        let mut shard = Shard::new(ShardId(0), &config, site.clone());
+        let mut shard = Shard::isolated(ShardId(0), &config, site.clone());
         let now = Timestamp::from_micros(1);
         let peer: SocketAddr = "192.0.2.7:9".parse().expect("an address");
         let id = accept(&mut shard, now, peer);

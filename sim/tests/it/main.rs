@@ -25,6 +25,7 @@ mod pause;
 mod peer_errors;
 mod priority;
 mod protocol;
+mod questions;
 mod queue;
 mod queues;
 mod rates;

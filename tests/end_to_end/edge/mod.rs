@@ -1,6 +1,7 @@
 //! What stands between the Internet and a server: proxies, unix sockets, the service manager, limits
 //! for strangers.
 
+mod limits;
 mod proxies;
 mod sockets;
 

@@ -12,4 +12,5 @@ pub use error::ProxyError;
 pub use forwarded::NotForwarded;
 pub(crate) use forwarded::client_of;
 pub use header::{ProxyHeader, V1_MAX};
+pub(crate) use networks::mapped;
 pub use networks::{ForwardedField, Network, NotANetwork, Proxies};
