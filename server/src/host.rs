@@ -2,13 +2,14 @@
 //! shards, and what an adapter does for them.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use stentor_core::app::Isolation;
 use stentor_core::channels::ShardMessage;
 use stentor_core::node::{ConnectionLimiter, DrainGoal, ShardOrder};
-use stentor_core::shard::Admission;
+use stentor_core::shard::{AddressLimiter, Admission};
 use stentor_core::tasks::Wakeups;
 use stentor_core::{Config, ConnId, Handler, Shard, ShardId, TaskEnd, Timestamp};
 
@@ -140,6 +141,34 @@ impl ShardInput {
     }
 }
 
+/// A socket that a listener has accepted, apart from the socket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Arrival {
+    /// The address of its peer, unless that is on a unix socket.
+    pub peer: Option<SocketAddr>,
+    /// Whether it begins with a header of the PROXY protocol.
+    pub has_proxy_header: bool,
+}
+
+impl Arrival {
+    /// Gives the socket to a shard, and returns the name of the connection.
+    pub fn enter<H: Handler, I: Isolation>(
+        self,
+        now: Timestamp,
+        admission: Admission,
+        shard: &mut Shard<H, I>,
+    ) -> ConnId {
+        let id = match self.peer {
+            Some(peer) => shard.accept_from(now, admission, peer),
+            None => shard.accept(now, admission),
+        };
+        if self.has_proxy_header {
+            shard.expect_proxy_header(now, id);
+        }
+        id
+    }
+}
+
 /// The `Content-Type` of the metrics page.
 pub(crate) const METRICS_TYPE: &str = "text/plain; version=0.0.4";
 
@@ -150,6 +179,8 @@ pub struct ServerState<T> {
     pub dispatcher: SharedDispatcher<T>,
     /// The limit of connections.
     pub limiter: Arc<ConnectionLimiter>,
+    /// The connections and sessions of each address, for the shards to share.
+    pub addresses: AddressLimiter,
     /// The counters of listeners and admin pages.
     pub counters: ServerCounters,
     /// The end of the handles.
@@ -180,6 +211,7 @@ impl<T> ServerState<T> {
             #[cfg(feature = "program")]
             queries: QueryLimits::new(config.shards()),
             limiter: Arc::new(limiter),
+            addresses: AddressLimiter::new(config),
             counters: ServerCounters::new(),
             remote,
             unsent_bytes: config.unsent_bytes() as u32,

@@ -58,6 +58,7 @@ pub use isolation::{CatchPanics, EndOnPanic, end_process};
 pub use lifecycle::{ForceShutdown, HungShards, ShutdownReport};
 #[cfg(feature = "program")]
 pub use lifecycle::{Signals, program};
+pub use listen::{Listener, StreamMode};
 pub use log::{EventLog, LimitLog};
 pub use options::ServerOptions;
 pub use remote::{

@@ -11,6 +11,7 @@ mod crowd;
 mod descriptors;
 mod drain;
 mod echo;
+mod edge;
 mod fan_out;
 mod floods;
 mod frames;

@@ -9,6 +9,7 @@ use crate::engine::output::{Event, Output};
 use crate::id::ConnId;
 use crate::inspect::closed::CloseInfo;
 use crate::proto::http::HandshakeError;
+use crate::proto::proxy::ProxyError;
 use crate::proto::ws::CloseState;
 use crate::proto::ws::PeerError;
 use crate::proto::ws::close::fitting_reason;
@@ -153,6 +154,7 @@ impl<A: AppTypes> Engine<A> {
     /// The peer has shut its side, and everything it sent has been handled.
     pub(crate) fn handle_end_of_input(&mut self, at: u32) {
         match self.slots[at].phase() {
+            Phase::Proxy => return self.refuse_proxy(at, ProxyError::Truncated),
             Phase::Head if self.is_amid_request(at) => {
                 let connection = self.take_connection(at);
                 self.refuse(at, connection, HandshakeError::Truncated);
@@ -227,6 +229,7 @@ impl<A: AppTypes> Engine<A> {
         self.context_bytes -= decoder.context_bytes();
         decoder.release(&mut self.decode_buffers);
         self.wheel.disarm(&mut self.slots, at);
+        self.leave_address(at);
         self.slots[at].advance(PhaseStep::Close);
         self.counts.links.active -= u64::from(self.slots[at].flags.upgraded());
         self.closed.close(at, drops);

@@ -30,7 +30,7 @@ impl<A: AppTypes> Engine<A> {
             Phase::Head | Phase::Open | Phase::Closing => true,
             // The next request may come before the answer to this one.
             Phase::Answering => self.exchange(at).is_some(),
-            Phase::Free | Phase::Lingering | Phase::Gone => false,
+            Phase::Free | Phase::Proxy | Phase::Lingering | Phase::Gone => false,
         };
         is_wanted.then_some(at)
     }
@@ -58,6 +58,7 @@ impl<A: AppTypes> Engine<A> {
             && !slot.decoder.is_amid_message()
             && !slot.flags.eof()
             && !slot.flags.unread()
+            && !self.is_throttled(at)
             && !self.draining
     }
 
@@ -93,6 +94,8 @@ impl<A: AppTypes> Engine<A> {
         }
         if slot.is_parked() {
             Some(Pause::Awaits)
+        } else if self.is_throttled(at) {
+            Some(Pause::Throttled)
         } else if self.draining {
             Some(Pause::Drain)
         } else if self.buffered_len(at) > MAX_BUFFERED {

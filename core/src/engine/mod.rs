@@ -15,6 +15,7 @@ mod http;
 mod inbox;
 pub(crate) mod input;
 mod inspect;
+mod limits;
 mod membership;
 pub(crate) mod memory_budget;
 pub(crate) mod output;
@@ -48,11 +49,14 @@ use crate::engine::subscribe::Notice;
 use crate::id::{ConnId, ShardId};
 use crate::inspect::closed::ClosedConnections;
 use crate::proto::http::HandshakeError;
+use crate::proto::proxy::ProxyError;
 use crate::proto::ws::PeerError;
 use crate::proto::ws::{DecodeBuffers, MessageLimits};
+use crate::session::address_limiter::ShardAddresses;
 use crate::session::app_timers::AppTimers;
 use crate::session::app_types::AppTypes;
 use crate::session::ended::{Ended, Leftover};
+use crate::session::rate_limits::RateLimits;
 use crate::session::slab::Slab;
 use crate::session::sweep::Sweep;
 use crate::session::wheel::Wheel;
@@ -60,7 +64,15 @@ use crate::stats::{ChannelStats, CloseCause, Deflation, Direct, Links, Received,
 use crate::time::Timestamp;
 
 /// [`Handler::shutdown`](crate::Handler::shutdown), with panics caught where they are.
-pub(crate) type ShutdownClose = fn(Codec) -> (CloseCode, &'static str);
+pub(crate) type CloseAs = fn(Codec) -> (CloseCode, &'static str);
+
+/// Functions of the application that need no value of it.
+#[derive(Clone, Copy)]
+pub(crate) struct StaticCallbacks {
+    pub(crate) encode: Encode,
+    pub(crate) shutdown: CloseAs,
+    pub(crate) too_many_messages: CloseAs,
+}
 
 /// A shard without its application.
 pub(crate) struct Engine<A: AppTypes> {
@@ -116,7 +128,13 @@ pub(crate) struct Engine<A: AppTypes> {
     pub(crate) task_waiters: Waiters,
     pub(crate) draining: bool,
     /// How connections of a codec are closed when the server shuts down.
-    pub(crate) shutdown: ShutdownClose,
+    pub(crate) shutdown: CloseAs,
+    /// How connections of a codec are closed that send faster than they may.
+    pub(crate) too_many_messages: CloseAs,
+    /// The limits of addresses, if there are any.
+    pub(crate) addresses: Option<ShardAddresses>,
+    /// The limits of what a connection sends, if there are any.
+    pub(crate) rates: Option<RateLimits>,
     /// An order that is being carried out for every connection.
     pub(crate) sweep: Option<Sweep>,
     /// Number of connections whose operations wait.
@@ -137,21 +155,17 @@ pub(crate) struct EngineCounts {
     pub(crate) closed: [u64; CloseCause::ALL.len()],
     pub(crate) peer_errors: [u64; PeerError::ALL.len()],
     pub(crate) refused: [u64; HandshakeError::COUNT],
+    pub(crate) proxy_refused: [u64; ProxyError::ALL.len()],
 }
 
 impl<A: AppTypes> Engine<A> {
-    pub(crate) fn new(
-        id: ShardId,
-        config: Config,
-        encode: Encode,
-        shutdown: ShutdownClose,
-    ) -> Self {
+    pub(crate) fn new(id: ShardId, config: Config, callbacks: StaticCallbacks) -> Self {
         let shards = config.shards;
         debug_assert!(id.0 < shards);
         Self {
             id,
             now: Timestamp::ORIGIN,
-            out: Outbound::new(&config, encode),
+            out: Outbound::new(&config, callbacks.encode),
             slots: Slab::new(id),
             registry: ChannelRegistry::new(config.seed, shards),
             streams: Streams::new(config.seed ^ u64::from(id.0) << 48),
@@ -180,7 +194,10 @@ impl<A: AppTypes> Engine<A> {
             credits: Credits::new(&config),
             task_waiters: Waiters::default(),
             draining: false,
-            shutdown,
+            shutdown: callbacks.shutdown,
+            too_many_messages: callbacks.too_many_messages,
+            addresses: ShardAddresses::new(&config),
+            rates: RateLimits::new(&config),
             sweep: None,
             parked: 0,
             counts: EngineCounts::default(),
@@ -299,6 +316,7 @@ impl<A: AppTypes> Engine<A> {
             closed: self.counts.closed,
             peer_errors: self.counts.peer_errors,
             refused: self.counts.refused,
+            proxy_refused: self.counts.proxy_refused,
         }
     }
 }

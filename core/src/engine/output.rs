@@ -4,6 +4,7 @@
 use crate::channels::message::ShardMessage;
 use crate::id::{ConnId, ShardId};
 use crate::proto::http::{HandshakeError, PageId};
+use crate::proto::proxy::ProxyError;
 use crate::proto::ws::PeerError;
 use crate::session::app_types::AppTypes;
 use crate::stats::CloseCause;
@@ -115,6 +116,8 @@ pub enum Event {
     Opened(ConnId),
     /// A request was refused.
     Refused(ConnId, HandshakeError),
+    /// A connection that must begin with a header of the PROXY protocol was closed.
+    ProxyRefused(ConnId, ProxyError),
     /// A peer broke the protocol.
     Failed(ConnId, PeerError),
     /// An upgraded connection ended.

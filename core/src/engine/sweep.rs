@@ -53,7 +53,7 @@ impl<A: AppTypes> Engine<A> {
                     };
                     self.begin_close(at, code, reason, CloseCause::Drain);
                 }
-                (SweepOrder::Close(_), Phase::Head) => self.close_socket(at),
+                (SweepOrder::Close(_), Phase::Proxy | Phase::Head) => self.close_socket(at),
                 (SweepOrder::Abort, _) => self.abort(at, CloseCause::Drain),
                 _ => {}
             }

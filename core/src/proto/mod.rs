@@ -4,6 +4,7 @@ pub mod client;
 pub mod http;
 #[cfg(feature = "tls")]
 pub mod tls;
+pub mod proxy;
 pub mod transport;
 pub mod wire;
 pub mod ws;

@@ -11,10 +11,12 @@ use crate::delivery::codec::Form;
 use crate::proto::http::{
     Fields, HandshakeError, HttpConnection, HttpEvent, HttpLimits, Request, check_fields, response,
 };
+use crate::proto::proxy::client_of;
 use crate::proto::ws::upgrade::{self, HeadAction, Upgrade};
 use crate::session::app_types::TaskEnd;
 use crate::session::ended::Leftover;
 use crate::session::http_exchange::{AnswerSource, HttpExchange};
+use crate::session::peer::{PeerAddr, RequestOrigin};
 use crate::session::phase::Phase;
 use crate::shard::Shard;
 
@@ -22,6 +24,7 @@ use crate::shard::Shard;
 struct CompleteRequest<'r> {
     connection: HttpConnection,
     request: Request<'r>,
+    origin: RequestOrigin,
     /// Its head as it was read.
     head: &'r [u8],
     body: &'r [u8],
@@ -68,17 +71,19 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             true => Err(HandshakeError::Draining),
             false => upgrade::decide(&request, &self.engine.config.upgrade_policy()),
         };
+        let action = action.and_then(|action| Ok((action, self.origin_of(at, &request)?)));
         match action {
-            Ok(HeadAction::Other(_)) if head.has_content() && !self.is_surplus(at) => {
+            Ok((HeadAction::Other(_), _)) if head.has_content() && !self.is_surplus(at) => {
                 let mut exchange = HttpExchange::new(connection);
                 exchange.head.extend_from_slice(&input[..len]);
                 self.ask_for_content(at, &mut exchange);
                 len + self.consume_content(at, exchange, &input[len..])
             }
-            Ok(action) => {
+            Ok((action, origin)) => {
                 let received = CompleteRequest {
                     connection,
                     request,
+                    origin,
                     head: &input[..len],
                     body: &[],
                 };
@@ -161,9 +166,16 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 .engine
                 .refuse(at, connection, HandshakeError::Malformed);
         };
+        // It was found before.
+        let Ok(origin) = self.origin_of(at, &request) else {
+            return self
+                .engine
+                .refuse(at, connection, HandshakeError::Forwarded);
+        };
         let received = CompleteRequest {
             connection,
             request,
+            origin,
             head: &head,
             body: &body,
         };
@@ -196,10 +208,13 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 let error = HandshakeError::Memory;
                 return self.engine.refuse(at, received.connection, error);
             }
-            HeadAction::Upgrade(upgrade) => Ok(upgrade),
+            HeadAction::Upgrade(upgrade) => match self.engine.admit_session(at, received.origin) {
+                Ok(()) => Ok(upgrade),
+                Err(error) => return self.engine.refuse(at, received.connection, error),
+            },
             HeadAction::Other(error) => Err(error),
         };
-        let asked = self.http_request(at, &received, upgrade.is_ok());
+        let asked = self.http_request(&received, upgrade.is_ok());
         let handler = &mut self.handler;
         let decision = I::run(|| handler.on_request(&asked));
         self.carry_out(at, received, upgrade, decision);
@@ -217,7 +232,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             HeadAction::Other(error) => Err(error),
             HeadAction::Page(_) | HeadAction::Methods => Err(HandshakeError::NotFound),
         };
-        let asked = self.http_request(at, &received, upgrade.is_ok());
+        let asked = self.http_request(&received, upgrade.is_ok());
         let handler = &mut self.handler;
         let decision = I::run(|| handler.on_request_task(&asked, end));
         self.carry_out(at, received, upgrade, decision);
@@ -234,6 +249,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         let CompleteRequest {
             mut connection,
             request,
+            origin,
             head,
             body,
         } = received;
@@ -249,13 +265,17 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                     _ if !accepted.wire.needs_handshake() => {
                         match self.engine.slots[at].is_answered() {
                             true => Err(HandshakeError::NotUpgrade),
-                            false => Ok(None),
+                            false if upgrade.is_ok() => Ok(None),
+                            false => self.engine.admit_session(at, origin).map(|()| None),
                         }
                     }
                     upgrade => upgrade.map(Some),
                 };
                 match opened {
-                    Ok(upgrade) => self.open(at, &request, upgrade.as_ref(), accepted),
+                    Ok(upgrade) => {
+                        self.engine.set_client_of_session(at, origin.peer);
+                        self.open(at, &request, upgrade.as_ref(), accepted);
+                    }
                     Err(error) => {
                         self.engine.leftovers.push(Leftover::State(accepted.state));
                         self.engine.refuse(at, connection, error);
@@ -298,9 +318,8 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             Some(Decision::Hold(state)) => {
                 let exchange = HttpExchange::new(connection);
                 self.engine.hold_request(at, exchange, state);
-                let peer = self.engine.slots[at].peer.get();
                 let unix_time = self.engine.unix_time();
-                let held = HttpRequest::new(request, body, peer, upgrade.is_ok(), unix_time);
+                let held = HttpRequest::new(request, body, origin, upgrade.is_ok(), unix_time);
                 self.call(at, None, |handler, ctx| handler.on_held(ctx, &held));
             }
             None => {
@@ -365,13 +384,31 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
 
     fn http_request<'r>(
         &self,
-        at: u32,
         received: &CompleteRequest<'r>,
         is_upgrade: bool,
     ) -> HttpRequest<'r> {
-        let CompleteRequest { request, body, .. } = received;
-        let peer = self.engine.slots[at].peer.get();
-        HttpRequest::new(*request, body, peer, is_upgrade, self.engine.unix_time())
+        let CompleteRequest {
+            request,
+            origin,
+            body,
+            ..
+        } = received;
+        let now = self.engine.unix_time();
+        HttpRequest::new(*request, body, *origin, is_upgrade, now)
+    }
+
+    /// Returns from where a request has come. A peer that is a trusted proxy may say so.
+    fn origin_of(&self, at: u32, request: &Request<'_>) -> Result<RequestOrigin, HandshakeError> {
+        let (peer, proxies) = (self.engine.slots[at].peer, &self.engine.config.proxies);
+        let is_trusted = proxies.trusts(peer.get().map(|peer| peer.ip()));
+        let client = match is_trusted {
+            true => client_of(request, proxies).map_err(|_| HandshakeError::Forwarded)?,
+            false => None,
+        };
+        Ok(RequestOrigin {
+            peer: client.map_or(peer, PeerAddr::new),
+            is_trusted,
+        })
     }
 
     /// Returns whether the connection is beyond the limit of connections.

@@ -34,7 +34,8 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         peer: SocketAddr,
     ) -> ConnId {
         let id = self.accept(now, admission);
-        self.engine.slots[id.slot() as u32].peer = PeerAddr::new(peer);
+        self.engine
+            .set_client(id.slot() as u32, PeerAddr::new(peer));
         id
     }
 
@@ -47,8 +48,10 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         peer: SocketAddr,
         transport: Box<dyn Transport>,
     ) -> ConnId {
-        let id = self.accept_from(now, admission, peer);
+        let id = self.accept(now, admission);
         self.engine.out.set_transport(id.slot() as u32, transport);
+        self.engine
+            .set_client(id.slot() as u32, PeerAddr::new(peer));
         id
     }
 
@@ -86,9 +89,10 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         peer: SocketAddr,
         input: &mut [u8],
     ) -> ConnId {
-        let id = self.accept_from(now, admission, peer);
+        let id = self.accept(now, admission);
         let at = id.slot() as u32;
         self.engine.slots[at].subprotocol = SubprotocolIndex::ANSWERED;
+        self.engine.set_client(at, PeerAddr::new(peer));
         self.handle_input(now, id, input);
         if self.engine.slots[at].phase() == Phase::Head {
             // There is no more of the head to come.
@@ -122,10 +126,10 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     /// [`read_buffer`](Self::read_buffer).
     pub fn handle_read(&mut self, now: Timestamp, id: ConnId, n: usize) {
         self.engine.set_time(now);
-        let Some(at) = self.engine.begin_input(id, n) else {
-            return;
-        };
         let range = HEADROOM..HEADROOM + n;
+        let Some(at) = self.engine.begin_input(id, n) else {
+            return self.handle_proxy_read(id, range);
+        };
         if self.engine.out.is_sealed(at) {
             let mut scratch = self.engine.out.lend_scratch();
             let opened = self.engine.open_sealed(at, &mut scratch[range]);
@@ -160,8 +164,13 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         self.engine.set_time(now);
         self.engine.vacate_scratch();
         let Some(at) = self.engine.begin_input(id, bytes.len()) else {
-            return;
+            return self.handle_proxy_input(id, bytes);
         };
+        self.handle_wire_bytes(at, bytes);
+    }
+
+    /// Handles bytes of the wire that are not in the scratch.
+    pub(crate) fn handle_wire_bytes(&mut self, at: u32, bytes: &mut [u8]) {
         if self.engine.out.is_sealed(at) {
             let opened = self.engine.open_sealed(at, bytes);
             return self.handle_opened(at, opened);
@@ -294,7 +303,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             self.engine.schedule(at);
         } else if self.engine.slots[at].flags.eof()
             && !(self.engine.slots[at].phase() == Phase::Open
-                && self.engine.slots[at].has_deferred_ops())
+                && (self.engine.slots[at].has_deferred_ops() || self.engine.is_throttled(at)))
         {
             self.engine.handle_end_of_input(at);
         }
@@ -329,7 +338,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         loop {
             let slot = &self.engine.slots[at];
             match slot.phase() {
-                Phase::Open if slot.is_parked() => return done,
+                Phase::Open if slot.is_parked() || self.engine.is_throttled(at) => return done,
                 // What is said to it in answer would wait for its socket, and is lost in no
                 // case: what it has sent is better left as it is.
                 Phase::Open
@@ -362,6 +371,12 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             };
             let start = done;
             done += step.consumed;
+            let is_message = step.event.is_some();
+            if self.engine.rates.is_some()
+                && !self.engine.charge_rate(at, step.consumed, is_message)
+            {
+                return input.len();
+            }
             let Some(event) = step.event else { return done };
             let within = |range: Range<usize>| start + range.start..start + range.end;
             match event {

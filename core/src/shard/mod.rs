@@ -10,6 +10,7 @@ mod inbox;
 pub(crate) mod input;
 mod inspect;
 mod output;
+mod proxy;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -21,12 +22,13 @@ use core::marker::PhantomData;
 pub use crate::engine::input::Admission;
 pub use crate::engine::output::{Event, Output, Reason};
 pub use crate::engine::timers::Direction;
+pub use crate::session::address_limiter::AddressLimiter;
 
 use crate::CloseCode;
 use crate::app::{Handler, Isolation, NoIsolation};
 use crate::config::Config;
 use crate::delivery::codec::{Codec, CodecResult, Outgoing};
-use crate::engine::Engine;
+use crate::engine::{Engine, StaticCallbacks};
 use crate::id::ShardId;
 use crate::session::sweep::SweepOrder;
 use crate::stats::Stats;
@@ -70,9 +72,15 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     pub fn isolated(id: ShardId, config: &Config, handler: H) -> Self {
         Self {
             handler,
-            engine: Engine::new(id, config.clone(), encode::<H, I>, shutdown::<H, I>),
+            engine: Engine::new(id, config.clone(), callbacks::<H, I>()),
             isolation: PhantomData,
         }
+    }
+
+    /// Has it count the connections and sessions of each address together with the other shards of its
+    /// server. Before it accepts.
+    pub fn share_addresses(&mut self, addresses: &AddressLimiter) {
+        self.engine.share_addresses(addresses);
     }
 
     /// Its place among the shards.
@@ -149,6 +157,20 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         }
         self.settle_ends();
     }
+}
+
+/// What the engine calls without knowing the application.
+const fn callbacks<H: Handler, I: Isolation>() -> StaticCallbacks {
+    StaticCallbacks {
+        encode: encode::<H, I>,
+        shutdown: shutdown::<H, I>,
+        too_many_messages: too_many_messages::<H, I>,
+    }
+}
+
+/// Calls [`Handler::too_many_messages`].
+fn too_many_messages<H: Handler, I: Isolation>(codec: Codec) -> (CloseCode, &'static str) {
+    I::run(|| H::too_many_messages(codec)).unwrap_or((CloseCode::POLICY, ""))
 }
 
 /// Calls [`Handler::shutdown`].

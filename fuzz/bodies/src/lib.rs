@@ -22,6 +22,7 @@ mod jwt;
 mod pack;
 mod peer;
 mod protocol;
+mod proxy;
 mod queue;
 mod reader;
 mod session;
@@ -38,6 +39,7 @@ pub use handshake::handshake;
 pub use header::header;
 pub use http::http;
 pub use jwt::jwt;
+pub use proxy::proxy;
 pub use queue::queue;
 pub use session::session;
 
@@ -47,7 +49,7 @@ use reader::InputReader;
 pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// Every fuzz target.
-pub const TARGETS: [FuzzTarget; 13] = [
+pub const TARGETS: [FuzzTarget; 14] = [
     ("header", header),
     ("decode", decode),
     ("differential", differential),
@@ -61,4 +63,5 @@ pub const TARGETS: [FuzzTarget; 13] = [
     ("client_json", client_json),
     ("client_protobuf", client_protobuf),
     ("jwt", jwt),
+    ("proxy", proxy),
 ];

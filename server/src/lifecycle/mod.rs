@@ -2,6 +2,8 @@
 //! settings, signals, exit code.
 
 #[cfg(feature = "program")]
+mod notify;
+#[cfg(feature = "program")]
 mod pages;
 #[cfg(feature = "program")]
 mod program;

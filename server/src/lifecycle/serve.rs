@@ -2,7 +2,6 @@
 //! [`stentor_core::node::Drain`]; threads, wake-ups and sockets are the adapter's.
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
@@ -15,10 +14,13 @@ use stentor_core::{ConnId, ShardId};
 use tracing::{error, info};
 
 #[cfg(feature = "program")]
+use super::notify::ServiceManager;
+#[cfg(feature = "program")]
 use super::pages::PageThreads;
 use super::{HungShards, ShutdownReport};
 use crate::builder::BoundServer;
 use crate::host::{Host, ShardInput};
+use crate::listen::Listener;
 use crate::{Clock, listen};
 
 /// The threads of a running server. Dropping this stops them.
@@ -33,7 +35,7 @@ pub trait Threads {
     ///
     /// # Errors
     /// Returns an error of the operating system.
-    fn accept(&mut self, listeners: Vec<TcpListener>) -> io::Result<()>;
+    fn accept(&mut self, listeners: Vec<Listener>) -> io::Result<()>;
 
     /// Stops accepting. Waits until the deadline at most, since the acceptor may wait for a shard that
     /// hangs. Returns whether it has panicked.
@@ -111,9 +113,15 @@ pub fn serve<T: Threads>(
     #[cfg(not(feature = "program"))]
     drop(scrapes);
     let listeners = core::mem::take(&mut bound.listeners);
-    listen::announce(&listeners)?;
+    listen::announce(&listeners);
     state.remote.begin(&host);
     threads.accept(listeners)?;
+    // That of an application around the server is the application's.
+    #[cfg(feature = "program")]
+    let manager = match bound.is_program {
+        true => Some(ServiceManager::ready(&host)?),
+        false => None,
+    };
 
     let mut failed = match endings.recv() {
         Ok(Ending::Shutdown) => false,
@@ -126,6 +134,10 @@ pub fn serve<T: Threads>(
         Ok(Ending::Listener) | Err(_) => true,
     };
     info!("shutdown: stopping server and worker pool...");
+    #[cfg(feature = "program")]
+    if let Some(manager) = &manager {
+        manager.stopping();
+    }
     failed |= threads.stop_accepting(&mut Deadline::new(clock.now(), LAST_SOCKET));
     host.perform(state.dispatcher.cancel_delays());
     state.remote.end();

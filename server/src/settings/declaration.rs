@@ -26,6 +26,7 @@ pub(crate) enum FlagKind {
     Origins,
     Hosts,
     Subprotocols,
+    Proxies,
     /// A text, and its default.
     Text(&'static str),
     /// A text that is not shown.

@@ -16,6 +16,7 @@ mod gateway;
 mod help;
 mod json;
 mod limits;
+mod machine;
 mod namespaces;
 mod raw;
 mod secrets;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub config: Config,
     /// The endpoints to listen on; for port 0 the operating system chooses one.
     pub listen: Vec<Endpoint>,
+    /// The mode of the files of unix sockets.
+    pub socket_mode: u32,
     /// The endpoint of the admin pages, if there is one.
     pub admin_listen: Option<Endpoint>,
     /// The allowed hosts of the admin pages.
@@ -102,7 +105,8 @@ impl Settings {
     }
 
     /// Returns the settings of this process. Raises the soft limit of open files to the hard one and
-    /// sets [`ServerOptions::max_connections`] from it.
+    /// sets [`ServerOptions::max_connections`] from it. Sets the memory budget from the memory that the
+    /// process may take, if none is given.
     ///
     /// Exits after `--help` and `--version` with code 0, and after an error, which it prints to
     /// standard error, with code 2.
@@ -110,11 +114,13 @@ impl Settings {
     pub fn from_args(program_name: &str) -> Self {
         let args =
             core::iter::once(OsString::from(program_name)).chain(std::env::args_os().skip(1));
-        let parsed = Self::parse(
-            args,
-            |name| std::env::var_os(name),
-            |path| std::fs::read_to_string(path),
-        );
+        let args = args.map(Into::into);
+        let read = |path: &Path| std::fs::read_to_string(path);
+        let raw = RawSettings::collect(args, |name| std::env::var_os(name), read);
+        let parsed = raw.and_then(|mut raw| {
+            raw.memory = machine::memory(|path| read(path).ok());
+            Self::from_raw(&raw)
+        });
         let claimed = parsed.and_then(|mut settings| {
             settings.options.max_connections = Some(connections::limit(&settings)?);
             Ok(settings)
@@ -153,7 +159,9 @@ impl Settings {
         let origins = origins(raw, is_loopback);
         let public_metrics = raw.switch("metrics.public");
         let has_metrics = is_loopback || public_metrics;
-        let builder = Config::builder().hosts(hosts(raw, &origins, is_loopback));
+        let builder = Config::builder()
+            .hosts(hosts(raw, &origins, is_loopback))
+            .proxies(raw.proxies());
         let handler = match raw.choice("server.handler") {
             "rooms" => HandlerKind::Rooms,
             "echo" => HandlerKind::Echo,
@@ -179,6 +187,7 @@ impl Settings {
         let settings = Self {
             config: limits::config(raw, builder, channels as u64),
             listen,
+            socket_mode: raw.socket_mode(),
             admin_listen,
             admin_hosts,
             handler,

@@ -6,7 +6,8 @@ use stentor_core::config::Unit;
 use super::Settings;
 use super::client_table;
 use super::declaration::FlagKind::{
-    self, Address, Addresses, Choice, Hosts, Limit, Number, Origins, Subprotocols, Switch,
+    self, Address, Addresses, Choice, Hosts, Limit, Number, Origins, Proxies, Subprotocols, Switch,
+    Text,
 };
 use super::declaration::{Declaration, bytes, count, millis, open};
 use super::value::Bounds;
@@ -15,6 +16,7 @@ use crate::ServerOptions;
 /// The sections of the help, and the prefixes of their keys. The longest prefix of a key decides.
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("Server", &["server.", "node."]),
+    ("Proxies", &["proxy."]),
     ("Admin and metrics", &["admin.", "metrics."]),
     ("Rooms", &["rooms.", "seed_protocol."]),
     ("Clients", &["client."]),
@@ -43,6 +45,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("WebSocket", &["websocket."]),
     ("Compression", &["compression."]),
     ("Send queues", &["queue."]),
+    ("Limits for strangers", &["limits."]),
     ("Memory and shards", &["memory.", "shard."]),
     ("Tasks", &["tasks."]),
     ("Log", &["log."]),
@@ -71,12 +74,18 @@ const OWN: &[Declaration] = &[
     Declaration::new(
         "server.listen",
         Addresses,
-        "Addresses to listen on: `host:port`, or a port for all interfaces; repeatable; port 0 lets \
-         the system choose",
+        "Addresses to listen on: `host:port`, a port for all interfaces, `unix:PATH`, or `systemd` for \
+         sockets of the service manager; repeatable; port 0 lets the system choose",
     )
     .short("listen")
     .range("host:port, or a port")
     .default(DEFAULT_LISTEN),
+    Declaration::new(
+        "server.socket_mode",
+        Text("660"),
+        "Mode of the files of unix sockets, in octal",
+    )
+    .range("000 to 777"),
     Declaration {
         key: Config::SHARDS.setting,
         short: Config::SHARDS.short,
@@ -116,6 +125,26 @@ const OWN: &[Declaration] = &[
     )
     .short("seed")
     .default("from the system's random numbers"),
+    Declaration::new(
+        "proxy.listen",
+        Addresses,
+        "Addresses to listen on, as for --listen, where each connection begins with a header of the \
+         PROXY protocol, version 1 or 2; repeatable",
+    )
+    .range("host:port, or a port"),
+    Declaration::new(
+        "proxy.trusted",
+        Proxies,
+        "Proxies that are believed: their PROXY headers, and the fields of the requests that they \
+         forward; repeatable",
+    )
+    .range("an address, a network, or unix")
+    .default("none"),
+    Declaration::new(
+        "proxy.field",
+        Choice(&["x-forwarded-for", "forwarded", "none"], "x-forwarded-for"),
+        "Field in which trusted proxies say for whom they forward a request",
+    ),
     Declaration::new(
         "admin.listen",
         Address,
@@ -192,6 +221,17 @@ const OWN: &[Declaration] = &[
         "Compresses messages for clients that offer permessage-deflate",
     )
     .short("compression"),
+    Declaration::new(
+        "limits.loopback",
+        Switch,
+        "Applies the limits per address to loopback addresses too",
+    ),
+    Declaration::new(
+        "limits.excess",
+        Choice(&["pause", "close"], "pause"),
+        "What becomes of a connection that sends more than it may: it is not read for a while, or it is \
+         closed with 3013, without the channel protocol with 1008",
+    ),
     Declaration::new(
         "tasks.workers",
         count(

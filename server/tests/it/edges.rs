@@ -47,7 +47,8 @@ fn words(name: &'static str, inside: &[&str], outside: &[&str]) -> Edges {
     }
 }
 
-const SWITCHES: [&str; 3] = [
+const SWITCHES: [&str; 4] = [
+    "limits.loopback",
     "metrics.public",
     "rooms.exclude_sender",
     "compression.enabled",
@@ -114,6 +115,27 @@ fn all() -> Vec<Edges> {
                 "localhost:8080",
                 "8080",
             ],
+        ),
+        words("limits.excess", &["pause", "close"], &["", "drop"]),
+        words(
+            "proxy.listen",
+            &["127.0.0.1:0", "localhost:0", "unix:/run/s", "systemd:web"],
+            &["", "127.0.0.1", "unix:", "systemd:", "systemdx"],
+        ),
+        words(
+            "proxy.trusted",
+            &["10.0.0.0/8", "192.0.2.7", "::1", "2001:db8::/32", "unix"],
+            &["", "10.0.0.1/8", "10.0.0.0/33", "localhost", "unix:/run/s"],
+        ),
+        words(
+            "proxy.field",
+            &["x-forwarded-for", "forwarded", "none"],
+            &["", "X-Real-IP"],
+        ),
+        words(
+            "server.socket_mode",
+            &["600", "660", "777"],
+            &["", "66", "0660", "800", "rw-"],
         ),
         words(
             "client.allowed_origins",
@@ -183,7 +205,7 @@ fn by_environment(name: &str, value: &str) -> Result<Settings, SettingsError> {
 
 fn by_file(name: &str, value: &str) -> Result<Settings, SettingsError> {
     let is_switch = SWITCHES.contains(&name) || channel_protocol::is_switch(name);
-    let bare = value.parse::<i64>().is_ok()
+    let bare = value.parse::<i64>().is_ok() && name != "server.socket_mode"
         || is_switch && value.parse::<bool>().is_ok()
         || name == "channel.namespaces";
     let value = if bare {
