@@ -85,10 +85,7 @@ where
         for _ in 0..TurnBudget::ACCEPTS {
             match listener.accept(StreamMode::Blocking) {
                 Ok((stream, peer)) => {
-                    let arrival = Arrival {
-                        peer,
-                        has_proxy_header: listener.has_proxy_header,
-                    };
+                    let arrival = listener.arrival(peer);
                     self.admit(stream, arrival);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,

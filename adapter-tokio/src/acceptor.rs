@@ -30,10 +30,7 @@ pub(crate) async fn run<H: Handler>(
             let listener = ready.get_inner();
             match listener.accept(StreamMode::NonBlocking) {
                 Ok((stream, peer)) => {
-                    let arrival = Arrival {
-                        peer,
-                        has_proxy_header: listener.has_proxy_header,
-                    };
+                    let arrival = listener.arrival(peer);
                     admit(TcpStream::from_std(stream), arrival, &host);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -197,6 +197,10 @@ stats! {
         opened,
         /// Upgraded connections that are open (a gauge).
         active,
+        /// Handshakes of [transports](crate::proto::transport) that were completed.
+        transports_agreed,
+        /// Connections whose peer broke the protocol of its transport, in the handshake or behind it.
+        transports_failed,
         /// Requests that the application held until it answered them.
         requests_held,
         /// Times that reading from a connection was paused because its own queue was full.

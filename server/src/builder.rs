@@ -15,6 +15,8 @@ use crate::admin::Admin;
 use crate::lifecycle::ForceShutdown;
 use crate::listen::{self, ListenAt, Listener, Place};
 use crate::remote::{RemoteEndpoint, ServerHandle};
+#[cfg(feature = "tls")]
+use crate::tls::TlsServer;
 #[cfg(feature = "program")]
 use crate::{Endpoint, Settings};
 
@@ -52,6 +54,8 @@ struct ServerParts {
     config: Config,
     options: ServerOptions,
     listen: Vec<ListenAt>,
+    #[cfg(feature = "tls")]
+    tls: Option<TlsServer>,
     #[cfg(feature = "program")]
     admin: Vec<ListenAt>,
     /// The settings of a program, which the metrics show.
@@ -68,6 +72,8 @@ impl<A> ServerBuilder<A> {
                 config,
                 options: ServerOptions::new(),
                 listen: Vec::new(),
+                #[cfg(feature = "tls")]
+                tls: None,
                 #[cfg(feature = "program")]
                 admin: Vec::new(),
                 #[cfg(feature = "program")]
@@ -87,6 +93,10 @@ impl<A> ServerBuilder<A> {
         let mut builder = Self::new(settings.config.clone()).options(settings.options);
         builder.parts.listen = settings.listen.iter().map(listen_at).collect();
         builder.parts.admin = settings.admin_listen.iter().map(listen_at).collect();
+        #[cfg(feature = "tls")]
+        {
+            builder.parts.tls.clone_from(&settings.tls);
+        }
         builder.parts.settings = Some(settings);
         builder
     }
@@ -118,6 +128,14 @@ impl<A, F, W> ServerBuilder<A, F, W> {
     #[must_use]
     pub fn listener(mut self, listener: TcpListener) -> Self {
         self.parts.listen.push(Place::Listener(listener).into());
+        self
+    }
+
+    /// Has all listeners but those of the admin pages speak TLS.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: TlsServer) -> Self {
+        self.parts.tls = Some(tls);
         self
     }
 
@@ -241,7 +259,12 @@ impl BoundServer {
         if cfg!(not(feature = "program")) && config.pages().rendered().next().is_some() {
             return invalid("the metrics page needs the feature `program` of stentor-server");
         }
-        let listeners = listen::open(parts.listen, &config)?;
+        #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "TLS is set below"))]
+        let mut listeners = listen::open(parts.listen, &config)?;
+        #[cfg(feature = "tls")]
+        for listener in &mut listeners {
+            listener.tls.clone_from(&parts.tls);
+        }
         #[cfg(feature = "program")]
         let is_program = parts.settings.is_some();
         #[cfg(feature = "program")]

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use stentor_core::app::Isolation;
 use stentor_core::channels::ShardMessage;
 use stentor_core::node::{ConnectionLimiter, DrainGoal, ShardOrder};
+use stentor_core::proto::transport::Transport;
 use stentor_core::shard::{AddressLimiter, Admission};
 use stentor_core::tasks::Wakeups;
 use stentor_core::{Config, ConnId, Handler, Shard, ShardId, TaskEnd, Timestamp};
@@ -142,12 +143,14 @@ impl ShardInput {
 }
 
 /// A socket that a listener has accepted, apart from the socket.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub struct Arrival {
     /// The address of its peer, unless that is on a unix socket.
     pub peer: Option<SocketAddr>,
     /// Whether it begins with a header of the PROXY protocol.
     pub has_proxy_header: bool,
+    /// What its bytes go through.
+    pub transport: Option<Box<dyn Transport>>,
 }
 
 impl Arrival {
@@ -162,6 +165,9 @@ impl Arrival {
             Some(peer) => shard.accept_from(now, admission, peer),
             None => shard.accept(now, admission),
         };
+        if let Some(transport) = self.transport {
+            shard.set_transport(id, transport);
+        }
         if self.has_proxy_header {
             shard.expect_proxy_header(now, id);
         }

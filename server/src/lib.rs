@@ -48,6 +48,8 @@ mod remote;
 mod settings;
 pub mod socket;
 mod throttle;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use answer::PendingAnswer;
 pub use builder::{BoundServer, BuildServer, HandlerFactory, NoTasks, ServerBuilder};

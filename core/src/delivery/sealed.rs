@@ -26,6 +26,17 @@ pub(super) struct Sealed {
     has_failed: bool,
     /// The peer has been told that nothing more is sealed.
     has_closed: bool,
+    /// A step of the handshake waits for the next turn.
+    waits_for_turn: bool,
+}
+
+/// What came of opening received bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct OpenedInput {
+    /// The peer has said that nothing more comes.
+    pub(crate) is_over: bool,
+    /// The handshake is done with that.
+    pub(crate) has_agreed: bool,
 }
 
 impl Sealed {
@@ -94,6 +105,7 @@ impl Outbound {
             plain: 0,
             has_failed: false,
             has_closed: false,
+            waits_for_turn: false,
         });
         self.link_bytes += link.memory() - before;
         self.conns[at].seal = Seal::Empty;
@@ -107,8 +119,8 @@ impl Outbound {
         self.sealed_links > 0 && self.conns[at].seal != Seal::None
     }
 
-    /// Opens received bytes, and appends them to `plain`. Returns whether the peer has said that
-    /// nothing more comes.
+    /// Opens received bytes, and appends them to `plain`. A step of a handshake takes much time, and
+    /// counts as much as many messages.
     ///
     /// # Errors
     /// The peer broke the protocol of the transport. Nothing that waits can be sent any more but
@@ -118,12 +130,51 @@ impl Outbound {
         at: u32,
         input: &mut [u8],
         plain: &mut Vec<u8>,
-    ) -> Result<bool, TransportError> {
-        let opened = self.with_sealed(at, |sealed| sealed.open(input, plain));
+    ) -> Result<OpenedInput, TransportError> {
+        let is_step = self.is_handshaking(at);
+        let opened = self.with_sealed(at, |sealed| {
+            sealed.waits_for_turn = false;
+            sealed.open(input, plain)
+        });
+        if is_step {
+            self.charge_turn(STEPS_PER_TURN);
+        }
         if self.has_sealed_bytes(at) {
             self.schedule(at);
         }
-        opened.unwrap_or(Ok(false))
+        let is_over = opened.unwrap_or(Ok(false))?;
+        Ok(OpenedInput {
+            is_over,
+            has_agreed: is_step && !self.is_handshaking(at),
+        })
+    }
+
+    fn is_handshaking(&self, at: u32) -> bool {
+        let sealed = self.conns[at].link.as_ref();
+        let sealed = sealed.and_then(|link| link.sealed.as_ref());
+        sealed.is_some_and(|sealed| !sealed.has_failed && sealed.transport.is_handshaking())
+    }
+
+    /// Keeps received bytes for the next turn, if they are a step of a handshake and this turn is
+    /// over. Returns whether they are.
+    pub(crate) fn keep_for_next_turn(&mut self, at: u32, input: &[u8]) -> bool {
+        let waits = self.is_turn_over() && self.is_handshaking(at);
+        if waits {
+            self.with_sealed(at, |sealed| {
+                sealed.unopened.extend_from_slice(input);
+                sealed.waits_for_turn = true;
+            });
+        }
+        waits
+    }
+
+    /// Returns whether a step of a handshake waits for the next turn.
+    pub(crate) fn waits_for_turn(&self, at: u32) -> bool {
+        let link = self.conns[at].link.as_ref();
+        self.is_sealed(at)
+            && link
+                .and_then(|link| link.sealed.as_ref())
+                .is_some_and(|sealed| sealed.waits_for_turn)
     }
 
     /// Calls something with the transport of a link, and takes note of its memory.
@@ -252,3 +303,6 @@ impl Outbound {
         self.has_sealed_bytes(at)
     }
 }
+
+/// How many steps of handshakes, of about 0.1 ms each, make up a turn.
+const STEPS_PER_TURN: u64 = 8;

@@ -39,10 +39,17 @@ impl<A: AppTypes> Engine<A> {
     /// `None` if the peer broke its protocol; then the link is closed once what is sealed for it has
     /// been written.
     pub(crate) fn open_sealed(&mut self, at: u32, bytes: &mut [u8]) -> Option<(Vec<u8>, bool)> {
-        let mut plain = self.decode_buffers.buffers.take_for(bytes.len());
-        if let Ok(is_over) = self.out.open_sealed(at, bytes, &mut plain) {
-            return Some((plain, is_over));
+        if self.out.keep_for_next_turn(at, bytes) {
+            self.schedule(at);
+            self.update_reading(at);
+            return Some((Vec::new(), false));
         }
+        let mut plain = self.decode_buffers.buffers.take_for(bytes.len());
+        if let Ok(opened) = self.out.open_sealed(at, bytes, &mut plain) {
+            self.counts.links.transports_agreed += u64::from(opened.has_agreed);
+            return Some((plain, opened.is_over));
+        }
+        self.counts.links.transports_failed += 1;
         self.decode_buffers.give(plain);
         self.fail_transport(at);
         None
@@ -83,6 +90,7 @@ impl<A: AppTypes> Engine<A> {
         let slot = &self.slots[at];
         match slot.phase() {
             Phase::Open => {}
+            Phase::Head if self.out.waits_for_turn(at) => return Some(Pause::Behind),
             // Requests behind one that is not answered wait.
             Phase::Answering => {
                 let holds = self.exchange(at).is_some() && self.buffered_len(at) > 0;

@@ -39,20 +39,12 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         id
     }
 
-    /// Takes a new socket like [`accept_from`](Self::accept_from) whose bytes go through a
-    /// transport.
-    pub fn accept_over(
-        &mut self,
-        now: Timestamp,
-        admission: Admission,
-        peer: SocketAddr,
-        transport: Box<dyn Transport>,
-    ) -> ConnId {
-        let id = self.accept(now, admission);
-        self.engine.out.set_transport(id.slot() as u32, transport);
-        self.engine
-            .set_client(id.slot() as u32, PeerAddr::new(peer));
-        id
+    /// Sends the bytes of a connection that was just accepted through a transport, behind a
+    /// [header](Self::expect_proxy_header) of the PROXY protocol if there is one.
+    pub fn set_transport(&mut self, id: ConnId, transport: Box<dyn Transport>) {
+        if let Some(at) = self.engine.slots.find(id) {
+            self.engine.out.set_transport(at, transport);
+        }
     }
 
     /// Takes a new socket of a peer whose address is not known, and returns the name of the
@@ -248,6 +240,12 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
 
     /// Goes on with what is held back for a connection: its commands, then its bytes.
     pub(crate) fn resume(&mut self, at: u32) {
+        if self.engine.out.waits_for_turn(at) {
+            let opened = self.engine.open_sealed(at, &mut []);
+            self.handle_opened(at, opened);
+            self.engine.update_reading(at);
+            return;
+        }
         self.engine.unpark(at, Wait::Callback);
         self.engine.vacate_scratch();
         while !self.engine.slots[at].is_parked()

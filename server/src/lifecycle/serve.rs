@@ -13,6 +13,8 @@ use stentor_core::stats::Stats;
 use stentor_core::{ConnId, ShardId};
 use tracing::{error, info};
 
+#[cfg(all(feature = "program", feature = "tls"))]
+use super::certificates::CertificateWatch;
 #[cfg(feature = "program")]
 use super::notify::ServiceManager;
 #[cfg(feature = "program")]
@@ -22,6 +24,8 @@ use crate::builder::BoundServer;
 use crate::host::{Host, ShardInput};
 use crate::listen::Listener;
 use crate::{Clock, listen};
+#[cfg(all(feature = "program", feature = "tls"))]
+use crate::{Settings, tls::TlsServer};
 
 /// The threads of a running server. Dropping this stops them.
 pub trait Threads {
@@ -47,6 +51,14 @@ pub trait Threads {
     /// Returns the counters of a shard that has stopped, or `None` if it has not. Does not wait. Drops
     /// what has not come to the shard.
     fn final_stats(&mut self, shard: ShardId) -> Option<io::Result<Stats>>;
+}
+
+/// Looks at the files of certificates from time to time, if there are any.
+#[cfg(all(feature = "program", feature = "tls"))]
+fn certificate_watch(settings: &Settings) -> io::Result<Option<CertificateWatch>> {
+    let start =
+        |tls: &TlsServer| CertificateWatch::start(tls.clone(), settings.tls_reload_interval);
+    settings.tls.as_ref().map(start).transpose()
 }
 
 /// The reason why a server stops serving.
@@ -108,6 +120,8 @@ pub fn serve<T: Threads>(
     let tasks = DrainTasks(&*host);
     start_timers(&host)?;
     // Served until the drain is over, since the pages are needed during the drain too.
+    #[cfg(all(feature = "program", feature = "tls"))]
+    let watch = certificate_watch(&bound.settings())?;
     #[cfg(feature = "program")]
     let pages = PageThreads::start(&host, bound.admin.take(), bound.settings(), scrapes)?;
     #[cfg(not(feature = "program"))]
@@ -145,6 +159,8 @@ pub fn serve<T: Threads>(
     drop(tasks);
     let mut deadline = Deadline::new(clock.now(), HungShards::GRACE);
     threads.stop_shards(&mut deadline);
+    #[cfg(all(feature = "program", feature = "tls"))]
+    drop(watch);
     #[cfg(feature = "program")]
     drop(pages);
     let stats = take_stock(&mut threads, &mut deadline);

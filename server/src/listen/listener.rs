@@ -11,6 +11,9 @@ use rustix::net::SocketFlags;
 use rustix::net::acceptfrom_with;
 
 use super::unix::SocketFile;
+use crate::host::Arrival;
+#[cfg(feature = "tls")]
+use crate::tls::TlsServer;
 
 /// An open listener. Accepting from it does not block.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub struct Listener {
     _file: Option<SocketFile>,
     /// Whether each connection begins with a header of the PROXY protocol.
     pub has_proxy_header: bool,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<TlsServer>,
 }
 
 #[derive(Clone, Debug)]
@@ -48,6 +53,8 @@ impl Listener {
             socket: listener.into(),
             _file: None,
             has_proxy_header: false,
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 
@@ -61,6 +68,8 @@ impl Listener {
             },
             _file: file,
             has_proxy_header: false,
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 
@@ -70,6 +79,19 @@ impl Listener {
         match self.place {
             ListenerPlace::Address(address) => Some(address),
             _ => None,
+        }
+    }
+
+    /// Returns what a connection of this peer is for its shard.
+    #[must_use]
+    pub fn arrival(&self, peer: Option<SocketAddr>) -> Arrival {
+        Arrival {
+            peer,
+            has_proxy_header: self.has_proxy_header,
+            #[cfg(feature = "tls")]
+            transport: self.tls.as_ref().map(TlsServer::transport),
+            #[cfg(not(feature = "tls"))]
+            transport: None,
         }
     }
 

@@ -63,6 +63,14 @@ pub(super) fn connections(
         "cause",
         causes.into_iter().zip(*refused),
     );
+    let help = "TLS handshakes completed.";
+    page.counter(
+        "stentor_tls_handshakes_total",
+        help,
+        links.transports_agreed,
+    );
+    let help = "TLS connections whose peer broke the protocol, in the handshake or behind it.";
+    page.counter("stentor_tls_failures_total", help, links.transports_failed);
     page.counter(
         "stentor_proxy_headers_total",
         "Headers of the PROXY protocol read in front of connections.",

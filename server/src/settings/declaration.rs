@@ -26,6 +26,8 @@ pub(crate) enum FlagKind {
     Origins,
     Hosts,
     Subprotocols,
+    /// Names of files.
+    Paths,
     Proxies,
     /// A text, and its default.
     Text(&'static str),

@@ -177,6 +177,7 @@ impl Flag {
             FlagKind::Origins => ORIGINS.into(),
             FlagKind::Hosts => HOSTS.into(),
             FlagKind::Subprotocols => SUBPROTOCOLS.into(),
+            FlagKind::Paths => "names of files".into(),
             FlagKind::Proxies => PROXIES.into(),
         }
     }

@@ -22,6 +22,7 @@ mod raw;
 mod secrets;
 mod sources;
 mod table;
+mod tls;
 pub(crate) mod value;
 
 use core::time::Duration;
@@ -71,6 +72,11 @@ pub struct Settings {
     pub message_ttl: Option<Duration>,
     /// The settings of the channel protocol, shared by all shards.
     pub gateway: Arc<GatewaySettings>,
+    /// The TLS of the listeners, but for those of the admin pages.
+    #[cfg(feature = "tls")]
+    pub tls: Option<crate::tls::TlsServer>,
+    /// How often the files of certificates are looked at.
+    pub tls_reload_interval: Duration,
     /// What signs tokens.
     pub(crate) signing: Signing,
     /// The options of the server. [`from_args`](Self::from_args) always sets the maximum number of
@@ -197,6 +203,9 @@ impl Settings {
             message_ttl: rooms.ttl,
             gateway,
             signing,
+            #[cfg(feature = "tls")]
+            tls: tls::server(raw),
+            tls_reload_interval: raw.time(tls::RELOAD_INTERVAL),
             options: ServerOptions {
                 workers: raw.number("tasks.workers") as usize,
                 task_queue: raw.number("tasks.queue") as usize,

@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+#[cfg(feature = "tls")]
+use std::path::PathBuf;
 use std::time::Duration;
 
 use stentor_core::config::{ForwardedField, Proxies};
@@ -228,6 +230,12 @@ impl RawSettings {
     /// Returns the subprotocols in order of preference.
     pub(super) fn subprotocols(&self) -> Vec<String> {
         self.list(Flag::of("websocket.subprotocols"), value::subprotocol)
+    }
+
+    /// Returns names of files.
+    #[cfg(feature = "tls")]
+    pub(super) fn paths(&self, key: &str) -> Vec<PathBuf> {
+        self.list(Flag::of(key), |text| Some(text.into()))
     }
 
     /// Returns the proxies that are trusted.

@@ -126,10 +126,10 @@ impl Flag {
 
     /// Returns whether several values can be given.
     pub(crate) const fn is_list(&self) -> bool {
-        use FlagKind::{Addresses, Hosts, Origins, Proxies, Subprotocols, Words};
+        use FlagKind::{Addresses, Hosts, Origins, Paths, Proxies, Subprotocols, Words};
         matches!(
             self.kind,
-            Addresses | Origins | Hosts | Subprotocols | Proxies | Words(_)
+            Addresses | Origins | Hosts | Paths | Subprotocols | Proxies | Words(_)
         )
     }
 

@@ -10,12 +10,14 @@ use super::declaration::FlagKind::{
     Text,
 };
 use super::declaration::{Declaration, bytes, count, millis, open};
+use super::tls;
 use super::value::Bounds;
 use crate::ServerOptions;
 
 /// The sections of the help, and the prefixes of their keys. The longest prefix of a key decides.
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("Server", &["server.", "node."]),
+    ("TLS", &["tls."]),
     ("Proxies", &["proxy."]),
     ("Admin and metrics", &["admin.", "metrics."]),
     ("Rooms", &["rooms.", "seed_protocol."]),
@@ -62,7 +64,9 @@ pub(super) fn section_prefix(key: &str) -> &'static str {
 
 /// Returns the declarations of all settings that are not limits of the core.
 pub(super) fn own() -> impl Iterator<Item = &'static Declaration> {
-    OWN.iter().chain(client_table::declarations())
+    OWN.iter()
+        .chain(tls::DECLARATIONS)
+        .chain(client_table::declarations())
 }
 
 /// The default of `server.listen`.

@@ -96,7 +96,7 @@ fn stats_setters() -> Setters<Stats> {
         channels.streams, channels.kept, channels.kept_bytes, channels.kept_shed, channels.shown,
         channels.recovered, channels.not_recovered, channels.positions_lost, channels.questions,
         direct.sent, direct.offered, direct.undeliverable,
-        links.accepted, links.held, links.opened, links.active, links.requests_held, links.read_pauses, links.outcomes_gone,
+        links.accepted, links.held, links.opened, links.active, links.transports_agreed, links.transports_failed, links.requests_held, links.read_pauses, links.outcomes_gone,
         links.throttled, links.addresses_untracked, links.proxy_headers,
         links.tasks_pending, links.task_waits, links.charged_bytes, links.frame_bytes, links.idle_wakeups, links.too_long,
         links.panics, links.drops_panicked,

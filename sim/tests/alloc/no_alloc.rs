@@ -166,7 +166,8 @@ fn an_echo_through_a_transport() {
         let mut server = ShardSet::new(1, || Echo);
         let peer = "192.0.2.1:1".parse().expect("an address");
         let transport = Box::new(Xor);
-        let id = server.shards[0].accept_over(NOW, Admission::Normal, peer, transport);
+        let id = server.shards[0].accept_from(NOW, Admission::Normal, peer);
+        server.shards[0].set_transport(id, transport);
         let seal = |bytes: &[u8]| bytes.iter().map(|byte| byte ^ 0x5A).collect::<Vec<u8>>();
         server.receive(id, &seal(REQUEST));
         let bytes = seal(&frames(pipelined, &vec![7; len]));

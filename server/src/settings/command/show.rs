@@ -98,9 +98,11 @@ fn default(flag: &Flag) -> Option<String> {
         FlagKind::Switch => Some("false".into()),
         FlagKind::Choice(_, default) | FlagKind::Text(default) => Some(quoted(default)),
         FlagKind::Addresses => Some(format!("[{}]", quoted(flag.default?))),
-        FlagKind::Subprotocols | FlagKind::Proxies | FlagKind::Words(_) | FlagKind::Tables => {
-            Some("[]".into())
-        }
+        FlagKind::Paths
+        | FlagKind::Subprotocols
+        | FlagKind::Proxies
+        | FlagKind::Words(_)
+        | FlagKind::Tables => Some("[]".into()),
         FlagKind::Limit(_) | FlagKind::Number { .. } => number_text(flag, flag.bounds()?.default?),
         FlagKind::Address
         | FlagKind::Origins
