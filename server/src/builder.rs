@@ -16,6 +16,8 @@ use crate::lifecycle::ForceShutdown;
 use crate::listen::{self, ListenAt, Listener, Place};
 use crate::remote::{RemoteEndpoint, ServerHandle};
 #[cfg(feature = "program")]
+use crate::state_file::StateFile;
+#[cfg(feature = "program")]
 use crate::{Endpoint, Settings};
 
 /// Builds a server. Returned by `Server::builder` of either adapter, which is `A`.
@@ -274,6 +276,12 @@ impl BoundServer {
             options: self.options,
             ..self.settings.clone()
         }
+    }
+
+    /// Returns the state file, if there is one.
+    #[cfg(feature = "program")]
+    pub(crate) fn state_file(&self) -> Option<StateFile> {
+        self.settings.state_file.clone()
     }
 
     /// Returns the addresses that the server listens on, without unix sockets.
