@@ -99,8 +99,6 @@ pub(crate) struct Written {
     pub(crate) is_blocked: bool,
     /// Whether nothing waits any more.
     pub(crate) is_empty: bool,
-    /// Whether the queue has room again for the replies that wait for it.
-    pub(crate) has_room: bool,
     /// Whether the time in which a blocked peer has to take something has begun anew.
     pub(crate) restarts_timer: bool,
     /// The new limit on bytes that the kernel may hold unsent, if it changes.

@@ -147,7 +147,6 @@ impl Outbound {
         let now = self.now;
         let tolerance = self.settings.tolerance;
         let conn = &mut self.conns[at];
-        let half = self.settings.limits.half(conn.form);
         conn.stop.set_blocked(is_blocked);
         if n > 0
             && let Some(link) = &mut conn.link
@@ -157,9 +156,7 @@ impl Outbound {
             let gap = rate.gap(link.behind, since, now, tolerance);
             link.behind = rate.advance(link.behind, gap, n);
         }
-        let queue = &conn.queue;
-        let has_room = queue.messages() <= half.messages && queue.bytes() <= half.bytes;
-        let is_empty = queue.is_empty();
+        let is_empty = conn.queue.is_empty();
         let is_pressing = conn.pressure == Pressure::Yes;
         let is_measured = is_blocked
             || conn
@@ -183,7 +180,7 @@ impl Outbound {
                 self.schedule(at);
             }
         }
-        if is_pressing && (has_room || is_blocked) {
+        if is_pressing && (is_blocked || self.has_room(at)) {
             self.clear_pressure(at);
         }
         let unsent_limit = if is_measured {
@@ -195,10 +192,16 @@ impl Outbound {
             was_offered,
             is_blocked,
             is_empty,
-            has_room,
             restarts_timer,
             unsent_limit,
         }
+    }
+
+    /// Returns whether so little waits for a connection that input need not wait for its socket.
+    pub(crate) fn has_room(&self, at: u32) -> bool {
+        let conn = &self.conns[at];
+        let (queue, half) = (&conn.queue, self.settings.limits.half(conn.form));
+        queue.messages() <= half.messages && queue.bytes() <= half.bytes
     }
 
     /// Takes note that the socket takes bytes again.

@@ -51,7 +51,7 @@ impl<A: AppTypes> Engine<A> {
         }
         // What it has sent is gone on with where its queue has room again.
         let waits_for_socket = written.is_blocked && A::BACKPRESSURE == Backpressure::PauseReads;
-        written.has_room && !waits_for_socket
+        self.out.has_room(at) && !waits_for_socket
     }
 }
 
