@@ -157,6 +157,8 @@ stats! {
         kept_bytes,
         /// Publications that were not kept any longer because memory was short.
         kept_shed,
+        /// Streams that were restored when the server started.
+        restored,
         /// Members that are shown to others, in channels that this shard owns (a gauge).
         shown,
         /// Subscriptions that recovered all that they had missed.

@@ -18,6 +18,8 @@ use crate::remote::{RemoteEndpoint, ServerHandle};
 #[cfg(feature = "tls")]
 use crate::tls::TlsServer;
 #[cfg(feature = "program")]
+use crate::state_file::StateFile;
+#[cfg(feature = "program")]
 use crate::{Endpoint, Settings};
 
 /// Builds a server. Returned by `Server::builder` of either adapter, which is `A`.
@@ -297,6 +299,12 @@ impl BoundServer {
             options: self.options,
             ..self.settings.clone()
         }
+    }
+
+    /// Returns the state file, if there is one.
+    #[cfg(feature = "program")]
+    pub(crate) fn state_file(&self) -> Option<StateFile> {
+        self.settings.state_file.clone()
     }
 
     /// Returns the addresses that the server listens on, without unix sockets.

@@ -5,8 +5,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+#[cfg(feature = "program")]
+use std::time::Duration;
 
 use stentor_core::app::Isolation;
+#[cfg(feature = "program")]
+use stentor_core::channels::SavedStreams;
 use stentor_core::channels::ShardMessage;
 use stentor_core::node::{ConnectionLimiter, DrainGoal, ShardOrder};
 use stentor_core::proto::transport::Transport;
@@ -114,6 +118,14 @@ pub enum ShardInput {
     /// An admin query.
     #[cfg(feature = "program")]
     Query(PendingQuery),
+    /// The streams of the server before.
+    #[cfg(feature = "program")]
+    Restore {
+        /// The streams of all shards.
+        streams: Arc<SavedStreams>,
+        /// The time since they were saved.
+        elapsed: Duration,
+    },
     /// A step of the shutdown.
     Order(ShardOrder),
 }
@@ -135,6 +147,8 @@ impl ShardInput {
                 shard.handle_answer(now, id, 200, METRICS_TYPE, text.as_bytes());
             }
             Self::Order(order) => order.apply(now, shard),
+            #[cfg(feature = "program")]
+            Self::Restore { streams, elapsed } => shard.restore_streams(now, &streams, elapsed),
             #[cfg(feature = "program")]
             Self::Query(query) => return Some(query.answer(now, shard, turns)),
         }

@@ -47,6 +47,8 @@ mod remote;
 #[cfg(feature = "program")]
 mod settings;
 pub mod socket;
+#[cfg(feature = "program")]
+mod state_file;
 mod throttle;
 #[cfg(feature = "tls")]
 pub mod tls;

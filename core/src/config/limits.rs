@@ -115,6 +115,9 @@ limits! {
     ///
     /// Further joins are refused, see [`Handler::on_subscribe_refused`](crate::Handler::on_subscribe_refused).
     "rooms.max_per_connection", channels_per_connection: count = 64, 1, KIB;
+    /// Number of connections per second that a shutdown closes, so that not all clients come back at
+    /// once; more if the shutdown timeout is short; 0 = all at once
+    "server.shutdown_rate", shutdown_rate: count = 5_000, 0, 1_000_000;
     /// Time limit for a request head
     "client.handshake_timeout", handshake_timeout: time = Duration::from_secs(5), MS_10, HOUR;
     /// Time after which a peer that reads nothing is disconnected

@@ -58,7 +58,7 @@ use crate::session::app_types::AppTypes;
 use crate::session::ended::{Ended, Leftover};
 use crate::session::rate_limits::RateLimits;
 use crate::session::slab::Slab;
-use crate::session::sweep::Sweep;
+use crate::session::sweep::{ClosePace, Sweep};
 use crate::session::wheel::Wheel;
 use crate::stats::{ChannelStats, CloseCause, Deflation, Direct, Links, Received, Stats, Waiting};
 use crate::time::Timestamp;
@@ -137,6 +137,8 @@ pub(crate) struct Engine<A: AppTypes> {
     pub(crate) rates: Option<RateLimits>,
     /// An order that is being carried out for every connection.
     pub(crate) sweep: Option<Sweep>,
+    /// The pace of that, if connections are closed one after the other.
+    pub(crate) close_pace: Option<ClosePace>,
     /// Number of connections whose operations wait.
     pub(crate) parked: usize,
     pub(crate) counts: EngineCounts,
@@ -199,6 +201,7 @@ impl<A: AppTypes> Engine<A> {
             addresses: ShardAddresses::new(&config),
             rates: RateLimits::new(&config),
             sweep: None,
+            close_pace: None,
             parked: 0,
             counts: EngineCounts::default(),
             closed: ClosedConnections::new(config.seed, config.gone_connections),

@@ -104,6 +104,8 @@ pub enum Reason {
     /// So much was done at a stretch that others were to have their turn; it can
     /// go on at once.
     Turn,
+    /// The next connection is to be closed.
+    Drain,
     /// A channel keeps what was published, or its position, no longer.
     Stream,
 }

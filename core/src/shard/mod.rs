@@ -11,6 +11,7 @@ pub(crate) mod input;
 mod inspect;
 mod output;
 mod proxy;
+mod saved;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -18,6 +19,7 @@ mod write;
 
 use alloc::vec::Vec;
 use core::marker::PhantomData;
+use core::time::Duration;
 
 pub use crate::engine::input::Admission;
 pub use crate::engine::output::{Event, Output, Reason};
@@ -125,6 +127,18 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     pub fn handle_close_all(&mut self, now: Timestamp, code: CloseCode) {
         self.engine.set_time(now);
         self.engine.handle_new_messages();
+        self.engine.close_pace = None;
+        self.engine.begin_sweep(SweepOrder::Close(code));
+        self.settle();
+    }
+
+    /// Closes every connection like [`handle_close_all`](Self::handle_close_all), one after the other:
+    /// those of all shards at the [rate](Config::shutdown_rate) of the configuration, but all of them
+    /// within this time. The times between two vary by chance.
+    pub fn handle_close_paced(&mut self, now: Timestamp, code: CloseCode, within: Duration) {
+        self.engine.set_time(now);
+        self.engine.handle_new_messages();
+        self.engine.begin_pace(within);
         self.engine.begin_sweep(SweepOrder::Close(code));
         self.settle();
     }

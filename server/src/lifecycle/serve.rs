@@ -129,6 +129,12 @@ pub fn serve<T: Threads>(
     let listeners = core::mem::take(&mut bound.listeners);
     listen::announce(&listeners);
     state.remote.begin(&host);
+    #[cfg(feature = "program")]
+    let state_file = bound.state_file();
+    #[cfg(feature = "program")]
+    if let Some(file) = &state_file {
+        file.restore(&*host);
+    }
     threads.accept(listeners)?;
     // That of an application around the server is the application's.
     #[cfg(feature = "program")]
@@ -155,7 +161,11 @@ pub fn serve<T: Threads>(
     failed |= threads.stop_accepting(&mut Deadline::new(clock.now(), LAST_SOCKET));
     host.perform(state.dispatcher.cancel_delays());
     state.remote.end();
-    drain(&*host, bound.options.shutdown_timeout, &bound.force);
+    drain(&*host, &bound);
+    #[cfg(feature = "program")]
+    if let Some(file) = &state_file {
+        file.save(&*host);
+    }
     drop(tasks);
     let mut deadline = Deadline::new(clock.now(), HungShards::GRACE);
     threads.stop_shards(&mut deadline);
@@ -197,10 +207,13 @@ fn start_timers<N: Host>(host: &Arc<N>) -> io::Result<()> {
 }
 
 /// Drains every shard.
-fn drain<N: Host>(host: &N, timeout: Duration, force: &ForceShutdown) {
-    let state = host.state();
+fn drain<N: Host>(host: &N, bound: &BoundServer) {
+    let (state, force) = (host.state(), &bound.force);
     let clock = state.clock();
-    let mut stages = Drain::new(clock.now(), timeout);
+    let mut stages = Drain::new(clock.now(), bound.options.shutdown_timeout);
+    if bound.config.shutdown_rate() > 0 {
+        stages = stages.paced();
+    }
     let is_reached = |goal| match goal {
         DrainGoal::Quiet => state.remote.is_idle() && host.has_reached(goal),
         DrainGoal::Empty => host.has_reached(goal),

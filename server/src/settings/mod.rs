@@ -36,6 +36,7 @@ use stentor_core::{Config, OverflowPolicy};
 use stentor_gateway::{GatewaySettings, NoRoomPolicy, Rooms};
 use tracing::level_filters::LevelFilter;
 
+use crate::state_file::StateFile;
 use crate::{ServerOptions, pages};
 
 pub use command::run_command;
@@ -82,6 +83,8 @@ pub struct Settings {
     /// The options of the server. [`from_args`](Self::from_args) always sets the maximum number of
     /// connections; [`parse`](Self::parse) sets it only if it is given.
     pub options: ServerOptions,
+    /// The state file, if there is one.
+    pub(crate) state_file: Option<StateFile>,
     /// The order of the tasks of a connection.
     pub task_order: TaskOrder,
     /// The duration of the built-in task.
@@ -214,6 +217,7 @@ impl Settings {
                     .map(|n| n as usize),
                 shutdown_timeout: Duration::from_millis(raw.number("server.shutdown_timeout")),
             },
+            state_file: raw.state_file(),
             task_order: rooms.task_order,
             work_time: Duration::from_millis(raw.number("rooms.work_time")),
             log_level: raw.choice("log.level").parse().unwrap_or(LevelFilter::INFO),

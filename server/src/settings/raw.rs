@@ -18,6 +18,7 @@ use super::table::DEFAULT_LISTEN;
 use super::value::{self, Allowed, Trusted};
 use crate::address::Problem;
 use crate::listen::DEFAULT_MODE;
+use crate::state_file::StateFile;
 
 /// The values given: for each setting the text of the source that takes precedence. Collects all
 /// errors, so that they are reported together.
@@ -250,6 +251,17 @@ impl RawSettings {
                 _ => ForwardedField::XForwardedFor,
             },
         }
+    }
+
+    /// Returns the state file, if there is one.
+    pub(super) fn state_file(&self) -> Option<StateFile> {
+        let path = self.text_or_default("server.state_file");
+        let file = StateFile {
+            path: path.into(),
+            max_bytes: self.number("server.state_max_bytes"),
+            max_age: self.time("server.state_max_age"),
+        };
+        (!path.is_empty()).then_some(file)
     }
 
     /// Returns the mode of the files of unix sockets.

@@ -123,6 +123,30 @@ const OWN: &[Declaration] = &[
     )
     .short("shutdown-timeout"),
     Declaration::new(
+        "server.state_file",
+        Text(""),
+        "File in which the streams of channels are saved at the end, and from which they are restored at \
+         the start; it is removed then",
+    )
+    .short("state-file")
+    .range("a path"),
+    Declaration::new(
+        "server.state_max_bytes",
+        bytes(4 << 10, 256 << 20, 1 << 40, |settings| {
+            let file = settings.state_file.as_ref();
+            Some(file?.max_bytes)
+        }),
+        "Maximum length of the state file; beyond it positions are saved without publications",
+    ),
+    Declaration::new(
+        "server.state_max_age",
+        time(3_600_000, |settings| {
+            let file = settings.state_file.as_ref();
+            Some(millis(file?.max_age))
+        }),
+        "Age from which on a state file is not used",
+    ),
+    Declaration::new(
         "server.seed",
         open(0, u64::MAX, |_| None),
         "Seed of everything random, to repeat a run",

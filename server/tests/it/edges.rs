@@ -116,6 +116,9 @@ fn all() -> Vec<Edges> {
                 "8080",
             ],
         ),
+        words("server.state_file", &["/var/lib/state", "s"], &[]),
+        number("server.state_max_bytes", Unit::Bytes, 4 << 10, 1 << 40),
+        number("server.state_max_age", Unit::Milliseconds, 0, 3_600_000),
         words("limits.excess", &["pause", "close"], &["", "drop"]),
         words(
             "proxy.listen",
@@ -331,7 +334,8 @@ fn shown(key: &str) -> String {
 }
 
 /// The settings that have a second, short flag.
-const SHORT: [(&str, &str); 16] = [
+const SHORT: [(&str, &str); 17] = [
+    ("server.state_file", "state-file"),
     ("server.listen", "listen"),
     ("admin.listen", "admin-listen"),
     ("server.shards", "shards"),

@@ -13,7 +13,7 @@ use stentor_server::{Clock, EventLog, ServerCounters};
 const PAGE: &str = include_str!("../../../docs/operations.md");
 
 /// Lines without a rate limit: once per process, or once per signal or setting.
-const ONCE: [&str; 21] = [
+const ONCE: [&str; 25] = [
     "a listener has failed",
     "a part of the server has ended",
     "a shard has ended",
@@ -31,6 +31,10 @@ const ONCE: [&str; 21] = [
     "shutdown complete",
     "shutdown: stopping server and worker pool...",
     "shutdown: forced, closing at once",
+    "streams are restored from the state file",
+    "streams are saved in the state file",
+    "the state file is not used",
+    "the state file is not written",
     "tasks were not finished",
     "admin pages are open to other machines",
     "worker pool started",

@@ -145,7 +145,10 @@ fn a_connection_that_sends_too_much_is_not_read_for_a_while(adapter: Adapter) {
 fn a_connection_that_sends_too_much_is_closed_if_that_is_wanted(adapter: Adapter) {
     let flags = "--limits.excess close --limits.messages-per-second 5";
     let server = ServerProcess::start(adapter, flags);
-    let messages = frame(1, b"{}").repeat(100);
+    let subscribe = |n: u32| format!(r#"{{"id":{n},"subscribe":{{"channel":"c{n}"}}}}"#);
+    let messages: Vec<u8> = (2..50)
+        .flat_map(|n| frame(1, subscribe(n).as_bytes()))
+        .collect();
     let mut raw = RawSocket::connect(server.address());
     raw.send(&upgrade(&[]));
     raw.expect_upgrade();
