@@ -15,10 +15,10 @@ use crate::admin::Admin;
 use crate::lifecycle::ForceShutdown;
 use crate::listen::{self, ListenAt, Listener, Place};
 use crate::remote::{RemoteEndpoint, ServerHandle};
-#[cfg(feature = "tls")]
-use crate::tls::TlsServer;
 #[cfg(feature = "program")]
 use crate::state_file::StateFile;
+#[cfg(feature = "tls")]
+use crate::tls::TlsServer;
 #[cfg(feature = "program")]
 use crate::{Endpoint, Settings};
 

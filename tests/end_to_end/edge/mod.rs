@@ -4,6 +4,7 @@
 mod limits;
 mod proxies;
 mod sockets;
+mod tls;
 
 use std::net::SocketAddr;
 
