@@ -22,7 +22,9 @@ mod raw;
 mod secrets;
 mod sources;
 mod table;
+#[cfg(feature = "tls")]
 mod tls;
+mod tls_table;
 pub(crate) mod value;
 
 use core::time::Duration;
@@ -123,7 +125,6 @@ impl Settings {
     pub fn from_args(program_name: &str) -> Self {
         let args =
             core::iter::once(OsString::from(program_name)).chain(std::env::args_os().skip(1));
-        let args = args.map(Into::into);
         let read = |path: &Path| std::fs::read_to_string(path);
         let raw = RawSettings::collect(args, |name| std::env::var_os(name), read);
         let parsed = raw.and_then(|mut raw| {
@@ -208,7 +209,7 @@ impl Settings {
             signing,
             #[cfg(feature = "tls")]
             tls: tls::server(raw),
-            tls_reload_interval: raw.time(tls::RELOAD_INTERVAL),
+            tls_reload_interval: raw.time(tls_table::RELOAD_INTERVAL),
             options: ServerOptions {
                 workers: raw.number("tasks.workers") as usize,
                 task_queue: raw.number("tasks.queue") as usize,

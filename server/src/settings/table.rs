@@ -10,7 +10,7 @@ use super::declaration::FlagKind::{
     Text,
 };
 use super::declaration::{Declaration, bytes, count, millis, open};
-use super::tls;
+use super::tls_table;
 use super::value::Bounds;
 use crate::ServerOptions;
 
@@ -65,7 +65,7 @@ pub(super) fn section_prefix(key: &str) -> &'static str {
 /// Returns the declarations of all settings that are not limits of the core.
 pub(super) fn own() -> impl Iterator<Item = &'static Declaration> {
     OWN.iter()
-        .chain(tls::DECLARATIONS)
+        .chain(tls_table::DECLARATIONS)
         .chain(client_table::declarations())
 }
 

@@ -86,9 +86,9 @@ fn other_lines_are_refused() {
         );
     }
     let long = "PROXY UNKNOWN ".to_string() + &"x".repeat(V1_MAX);
-    assert_eq!(parse(long[..V1_MAX - 1].as_bytes()), Ok(None));
+    assert_eq!(parse(&long.as_bytes()[..V1_MAX - 1]), Ok(None));
     assert_eq!(
-        parse(long[..V1_MAX].as_bytes()),
+        parse(&long.as_bytes()[..V1_MAX]),
         Err(ProxyError::TooLong),
         "the longest line is whole by then"
     );
