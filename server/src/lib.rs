@@ -43,6 +43,8 @@ mod options;
 #[cfg(feature = "program")]
 pub mod pages;
 mod primitive;
+#[cfg(feature = "tokens")]
+mod public_key;
 mod remote;
 #[cfg(feature = "program")]
 mod settings;
@@ -65,6 +67,8 @@ pub use lifecycle::{Signals, program};
 pub use listen::{Listener, StreamMode};
 pub use log::{EventLog, LimitLog};
 pub use options::ServerOptions;
+#[cfg(feature = "tokens")]
+pub use public_key::{InvalidPublicKey, PublicKey};
 pub use remote::{
     AcceptError, IncomingSocket, Pending, RemoteEndpoint, ServerHandle, UpgradeFields, UpgradeHead,
 };

@@ -1,5 +1,7 @@
 //! Fuzzes the verification of tokens against `serde_json::Value` and a second HMAC.
 
+mod keys;
+
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use stentor_gateway::token::{HmacKey, Subscriber, TokenError, Verifier};
@@ -36,6 +38,8 @@ pub fn jwt(data: &[u8]) {
     connection(&verifier, &token, header, claims);
     subscription(&verifier, &token, header, claims);
 
+    public_keys(header, claims, &signed);
+
     // One bit of the signature is another.
     let mut signature = hmac(signed.as_bytes());
     signature[data.len() % 32] ^= 1 << (data.len() / 32 % 8);
@@ -45,6 +49,44 @@ pub fn jwt(data: &[u8]) {
             .verify_connection(&token, NOW, &mut buffer)
             .is_err()
     );
+}
+
+/// A token that is signed with the algorithm that its header names is read as one with a secret is,
+/// and refused by those who have not the key, or have it for something else.
+fn public_keys(header: &[u8], claims: &[u8], signed: &str) {
+    let json: Value = serde_json::from_slice(header).unwrap_or_default();
+    let algorithm = text(&json, "alg");
+    let Some(mut signature) = keys::KEYS.sign(algorithm, signed.as_bytes()) else {
+        return;
+    };
+    let mut buffer = Vec::new();
+    let token = format!("{signed}.{}", base64url(&signature));
+    let all = Verifier::new(keys::KEYS.verifying(true));
+    let public = Verifier::new(keys::KEYS.verifying(false));
+    let secret = Verifier::new(HmacKey::new(SECRET).expect("a secret"));
+    let found = all.verify_connection(&token, NOW, &mut buffer).map(drop);
+    let same = public.verify_connection(&token, NOW, &mut buffer).map(drop);
+    assert_eq!(found, same);
+    assert!(
+        !matches!(
+            found,
+            Err(TokenError::InvalidSignature | TokenError::DisabledAlgorithm)
+        ),
+        "{algorithm}: {found:?}"
+    );
+    if let Err(error) = found
+        && !matches!(error, TokenError::InvalidClaims)
+    {
+        check_error(error, header, claims);
+    }
+    assert!(secret.verify_connection(&token, NOW, &mut buffer).is_err());
+    let bit = claims.len() % (8 * signature.len());
+    signature[bit / 8] ^= 1 << (bit % 8);
+    for signature in [signature, hmac(signed.as_bytes()).to_vec(), Vec::new()] {
+        let token = format!("{signed}.{}", base64url(&signature));
+        assert!(all.verify_connection(&token, NOW, &mut buffer).is_err());
+        assert!(public.verify_connection(&token, NOW, &mut buffer).is_err());
+    }
 }
 
 fn connection(verifier: &Verifier, token: &str, header: &[u8], claims: &[u8]) {

@@ -2,6 +2,7 @@
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
+use core::fmt::Debug;
 
 /// A signature algorithm (RFC 7518 §3.1, RFC 8037).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -29,6 +30,11 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// Returns whether signatures are made with the key that verifies them.
+    pub const fn is_symmetric(self) -> bool {
+        matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
+    }
+
     /// Every algorithm.
     pub const ALL: [Self; 10] = [
         Self::Hs256,
@@ -88,7 +94,10 @@ pub enum SignatureCheck {
 }
 
 /// A key, or set of keys, that verifies signatures.
-pub trait VerificationKey {
+///
+/// A key says [`OtherAlgorithm`](SignatureCheck::OtherAlgorithm) to every algorithm that it is not
+/// made for: the header of a token is written by whoever has made the token.
+pub trait VerificationKey: Debug + Send + Sync {
     /// Checks the signature of these bytes. A secret is compared in constant time.
     fn check(&self, header: &TokenHeader<'_>, signed: &[u8], signature: &[u8]) -> SignatureCheck;
 }

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `algorithm` | names of algorithms; what a key has to do |
 //! | `hmac_key` | HS256, HS384 and HS512 |
+//! | `key_set` | the keys of a verifier; public keys come from outside, as a [`VerificationKey`] |
 //! | `claims` | what a token says, as JSON |
 //! | `verifier` | order of the checks, key rotation, audience and issuer |
 //! | `error` | reasons to refuse a token, and the answer to the client |
@@ -36,6 +37,7 @@ mod builder;
 mod claims;
 mod error;
 mod hmac_key;
+mod key_set;
 mod verifier;
 
 pub use algorithm::{Algorithm, SignatureCheck, SigningKey, TokenHeader, VerificationKey};
@@ -43,4 +45,5 @@ pub use builder::{SignError, TokenBuilder};
 pub use claims::{ConnectionClaims, Overrides, ServerSubscription, SubscriptionClaims};
 pub use error::{Rejection, TokenError, TokenUse};
 pub use hmac_key::HmacKey;
+pub use key_set::KeySet;
 pub use verifier::{InvalidPattern, Subscriber, Verifier};

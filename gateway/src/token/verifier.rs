@@ -14,15 +14,15 @@ use serde::de::IgnoredAny;
 use super::algorithm::{Algorithm, SignatureCheck, TokenHeader, VerificationKey};
 use super::claims::{Claims, ConnectionClaims, SubscriptionClaims, text_claim};
 use super::error::TokenError;
-use super::hmac_key::HmacKey;
+use super::key_set::KeySet;
 use crate::client_protocol::json::field;
 
-/// Verifies tokens with one key, or during a rotation with two.
+/// Verifies tokens with one set of keys, or during a rotation with two.
 #[derive(Debug)]
-pub struct Verifier<K = HmacKey> {
-    key: K,
-    /// The key before, and until when it is good.
-    previous: Option<(K, u64)>,
+pub struct Verifier {
+    keys: KeySet,
+    /// The keys before, and until when they are good.
+    previous: Option<(KeySet, u64)>,
     audience: Option<Matcher>,
     issuer: Option<Matcher>,
     user_claim: Option<Box<str>>,
@@ -68,11 +68,11 @@ pub struct Subscriber<'a> {
     pub client: &'a str,
 }
 
-impl<K: VerificationKey> Verifier<K> {
+impl Verifier {
     /// Creates a verifier that takes tokens of any audience and issuer.
-    pub const fn new(key: K) -> Self {
+    pub fn new(keys: impl Into<KeySet>) -> Self {
         Self {
-            key,
+            keys: keys.into(),
             previous: None,
             audience: None,
             issuer: None,
@@ -81,10 +81,10 @@ impl<K: VerificationKey> Verifier<K> {
         }
     }
 
-    /// Also takes signatures of another key, before this time in seconds of Unix time.
+    /// Also takes signatures of other keys, before this time in seconds of Unix time.
     #[must_use]
-    pub fn previous_key(mut self, key: K, valid_until: u64) -> Self {
-        self.previous = Some((key, valid_until));
+    pub fn previous_key(mut self, keys: impl Into<KeySet>, valid_until: u64) -> Self {
+        self.previous = Some((keys.into(), valid_until));
         self
     }
 
@@ -245,7 +245,7 @@ impl<K: VerificationKey> Verifier<K> {
         signature: &[u8],
         now: u64,
     ) -> Result<(), TokenError> {
-        let check = self.key.check(header, signed, signature);
+        let check = self.keys.check(header, signed, signature);
         let previous = match &self.previous {
             Some((key, valid_until)) if check != SignatureCheck::Valid && now < *valid_until => {
                 key.check(header, signed, signature)

@@ -4,7 +4,7 @@ use stentor_core::config::Unit;
 
 use super::Settings;
 use super::channel_table::{ChannelOption, OPTIONS};
-use super::declaration::FlagKind::{self, File, Number, Secret, Switch, Tables, Text};
+use super::declaration::FlagKind::{self, File, Number, PublicKey, Secret, Switch, Tables, Text};
 use super::declaration::{Declaration, bytes, count, millis, open};
 use super::value::Bounds;
 
@@ -182,6 +182,36 @@ macro_rules! tokens {
                 concat!($prefix, ".hmac_previous_secret_key_valid_until"),
                 count(0, 0, i64::MAX as u64, |_| None),
                 "Until when tokens of the previous key are valid, in seconds of Unix time; 0 = without end",
+            ),
+            Declaration::new(
+                concat!($prefix, ".rsa_public_key"),
+                PublicKey,
+                "Public key of RS256, RS384 and RS512: RSA of at least 2048 bits",
+            ),
+            Declaration::new(
+                concat!($prefix, ".rsa_public_key_file"),
+                File,
+                "File with that key",
+            ),
+            Declaration::new(
+                concat!($prefix, ".ecdsa_public_key"),
+                PublicKey,
+                "Public key of ES256, ES384 or ES512, by its curve: P-256, P-384 or P-521",
+            ),
+            Declaration::new(
+                concat!($prefix, ".ecdsa_public_key_file"),
+                File,
+                "File with that key",
+            ),
+            Declaration::new(
+                concat!($prefix, ".eddsa_public_key"),
+                PublicKey,
+                "Public key of EdDSA: Ed25519",
+            ),
+            Declaration::new(
+                concat!($prefix, ".eddsa_public_key_file"),
+                File,
+                "File with that key",
             ),
             Declaration::new(
                 concat!($prefix, ".audience"),

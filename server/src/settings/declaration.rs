@@ -33,7 +33,9 @@ pub(crate) enum FlagKind {
     Text(&'static str),
     /// A text that is not shown.
     Secret,
-    /// The name of a file with a secret, which has the key without the ending `_file`.
+    /// A public key as PEM.
+    PublicKey,
+    /// The name of a file with a secret or a key, which has the key without the ending `_file`.
     File,
     /// Any of these words; none by default.
     Words(&'static [&'static str]),

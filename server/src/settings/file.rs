@@ -123,6 +123,7 @@ fn scalar(flag: &Flag, value: &Value) -> Option<String> {
             | FlagKind::Address
             | FlagKind::Text(_)
             | FlagKind::Secret
+            | FlagKind::PublicKey
             | FlagKind::File,
             _,
         ) => Some(value.clone()),

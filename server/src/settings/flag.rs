@@ -135,6 +135,11 @@ impl Flag {
         matches!(self.kind, FlagKind::Secret)
     }
 
+    /// Returns whether another setting may name a file with the value.
+    pub(crate) const fn may_be_in_a_file(&self) -> bool {
+        matches!(self.kind, FlagKind::Secret | FlagKind::PublicKey)
+    }
+
     /// Returns a value as it is shown.
     pub(crate) fn shown(&self, text: &str) -> String {
         let shown = if self.is_secret() { HIDDEN } else { text };
@@ -170,6 +175,7 @@ impl Flag {
             FlagKind::Choice(words, _) | FlagKind::Words(words) => words.join(", "),
             FlagKind::Text(_) => self.range.unwrap_or("a text").into(),
             FlagKind::Secret => "a text".into(),
+            FlagKind::PublicKey => "a public key as PEM".into(),
             FlagKind::File => "the name of a file".into(),
             FlagKind::Tables => "an array of tables, each with a name and options".into(),
             FlagKind::Switch => "true or false".into(),

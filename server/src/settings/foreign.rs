@@ -25,8 +25,8 @@ const IN_MEMORY: &str = "history and presence are kept in the memory of the serv
 const NOT_SERVED: &str =
     "only the WebSocket transport is served, at /connection/websocket; remove it";
 const NO_API: &str = "there is no server API; remove it, and publish as a client with a token";
-const HMAC_ONLY: &str = "tokens are verified with HS256, HS384 and HS512; use `hmac_secret_key` of \
-                         the same section";
+const NO_KEY_SERVER: &str = "keys are not fetched; use `hmac_secret_key`, `rsa_public_key`, \
+                             `ecdsa_public_key` or `eddsa_public_key` of the same section";
 const STREAMS_ONLY: &str = "every subscription is of the type stream; remove it";
 const NOT_THERE: &str = "there is nothing in its place; remove it";
 const POSITIONS: &str = "positions are checked with every publication; remove it";
@@ -102,14 +102,10 @@ const FOREIGN: &[(&[&str], &str)] = &[
         &[
             "client.token.jwks_public_endpoint",
             "client.token.jwks",
-            "client.token.rsa_public_key",
-            "client.token.ecdsa_public_key",
             "client.subscription_token.jwks_public_endpoint",
             "client.subscription_token.jwks",
-            "client.subscription_token.rsa_public_key",
-            "client.subscription_token.ecdsa_public_key",
         ],
-        HMAC_ONLY,
+        NO_KEY_SERVER,
     ),
     (
         &[
@@ -202,13 +198,14 @@ const FOREIGN: &[(&[&str], &str)] = &[
         "use `client.token.hmac_secret_key`",
     ),
     (
-        &[
-            "token_rsa_public_key",
-            "token_ecdsa_public_key",
-            "token_jwks_public_endpoint",
-        ],
-        HMAC_ONLY,
+        &["token_rsa_public_key"],
+        "use `client.token.rsa_public_key`",
     ),
+    (
+        &["token_ecdsa_public_key"],
+        "use `client.token.ecdsa_public_key`",
+    ),
+    (&["token_jwks_public_endpoint"], NO_KEY_SERVER),
     (&["token_audience"], "use `client.token.audience`"),
     (&["token_issuer"], "use `client.token.issuer`"),
     (&["namespaces"], "use `channel.namespaces`"),

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use stentor_gateway::token::{HmacKey, InvalidPattern, Verifier};
+use stentor_gateway::token::{HmacKey, InvalidPattern, KeySet, Verifier};
 use stentor_gateway::{Access, ClientSettings, GatewaySettings, Rooms, SeedProtocol};
 
 use super::endpoint::Endpoint;
 use super::flag::HIDDEN;
 use super::namespaces;
 use super::raw::RawSettings;
+use crate::public_key::{InvalidPublicKey, PublicKey};
 
 /// What signs and verifies tokens of connections and of subscriptions.
 #[derive(Clone, Debug, Default)]
@@ -101,9 +102,14 @@ fn signing(raw: &RawSettings) -> Signing {
     let enabled = "client.subscription_token.enabled";
     let given = raw.switch_given(enabled);
     let is_enabled = given == Some(true);
-    let key = secret(raw, &format!("{SUBSCRIPTION}.hmac_secret_key"));
+    let names = PUBLIC_KEYS.iter().map(|(name, _)| *name);
+    let key = ["hmac_secret_key"]
+        .into_iter()
+        .chain(names)
+        .find_map(|name| given_key(raw, &format!("{SUBSCRIPTION}.{name}")));
     if is_enabled && key.is_none() {
-        raw.report_problem(enabled, format!("needs `{SUBSCRIPTION}.hmac_secret_key`"));
+        let problem = format!("needs a key, such as `{SUBSCRIPTION}.hmac_secret_key`");
+        raw.report_problem(enabled, problem);
     } else if given.is_none()
         && let Some(key) = key
     {
@@ -115,8 +121,17 @@ fn signing(raw: &RawSettings) -> Signing {
     }
 }
 
-/// Returns the key of a secret that is given. An empty one is none.
-fn secret(raw: &RawSettings, key: &str) -> Option<String> {
+/// The settings of public keys, and what reads them.
+const PUBLIC_KEYS: [(&str, ReadKey); 3] = [
+    ("rsa_public_key", PublicKey::rsa),
+    ("ecdsa_public_key", PublicKey::ecdsa),
+    ("eddsa_public_key", PublicKey::eddsa),
+];
+
+type ReadKey = fn(&str) -> Result<PublicKey, InvalidPublicKey>;
+
+/// Returns this setting if a key is given. An empty one is none.
+fn given_key(raw: &RawSettings, key: &str) -> Option<String> {
     let text = raw.text(key)?;
     (!text.is_empty()).then(|| key.into())
 }
@@ -156,10 +171,21 @@ fn tokens(raw: &RawSettings, section: &str) -> TokenSettings {
     }
     let requires_user = raw.switch(&key_of("disallow_anonymous_connection_tokens"));
     let [audience, issuer, user_claim] = ["audience", "issuer", "user_id_claim"].map(text);
+    let mut keys = key.clone().map_or_else(KeySet::new, KeySet::from);
+    for (name, read) in PUBLIC_KEYS {
+        let pem = text(name);
+        if pem.is_empty() {
+            continue;
+        }
+        match read(pem) {
+            Ok(key) => keys = keys.public_key(key),
+            Err(error) => raw.report_problem(&key_of(name), error.to_string()),
+        }
+    }
+    let has_key = !keys.is_empty();
     // Patterns are checked without a key, too.
-    let any_key = key.clone().or_else(|| HmacKey::new(b"none"));
-    let verifier = any_key.map(|key| {
-        let mut verifier = Verifier::new(key.clone());
+    let verifier = {
+        let mut verifier = Verifier::new(keys);
         if let Some(previous) = previous {
             let until = if valid_until == 0 {
                 u64::MAX
@@ -192,13 +218,13 @@ fn tokens(raw: &RawSettings, section: &str) -> TokenSettings {
             verifier = add(verifier, pattern).unwrap_or_else(|_| {
                 raw.report_problem(&key_of(name), "is not a regular expression");
                 // Unused, since there is an error.
-                Verifier::new(key.clone())
+                Verifier::new(KeySet::new())
             });
         }
-        Arc::new(verifier)
-    });
+        verifier
+    };
     TokenSettings {
-        verifier: verifier.filter(|_| key.is_some()),
+        verifier: has_key.then(|| Arc::new(verifier)),
         key,
         audience: audience.into(),
         issuer: issuer.into(),

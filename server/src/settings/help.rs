@@ -141,6 +141,7 @@ fn value_name(flag: &Flag) -> String {
             return words.join("|");
         }
         (FlagKind::Text(_) | FlagKind::Secret, _) => "TEXT",
+        (FlagKind::PublicKey, _) => "PEM",
         (FlagKind::File, _) => "FILE",
         (FlagKind::Tables, _) => "JSON",
         _ => "N",
@@ -157,6 +158,7 @@ impl Flag {
         match (self.kind, self.bounds()) {
             (FlagKind::Choice(words, _) | FlagKind::Words(words), _) => words.join(", "),
             (FlagKind::Text(_) | FlagKind::Secret, _) => "a text".into(),
+            (FlagKind::PublicKey, _) => "PEM".into(),
             (FlagKind::File, _) => "a file".into(),
             (_, Some(bounds)) => {
                 format!("{} to {}", bounds.show(bounds.min), bounds.show(bounds.max))

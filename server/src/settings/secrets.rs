@@ -1,4 +1,4 @@
-//! Secrets from files.
+//! Secrets and keys from files.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,9 +8,10 @@ use super::flag::FLAGS;
 use super::raw::{RawSettings, RawValue};
 
 impl RawSettings {
-    /// Reads the files of secrets, whose settings have the key of the secret and the ending `_file`.
+    /// Reads the files of secrets and keys, whose settings have the key of the secret and the ending
+    /// `_file`.
     pub(super) fn read_secrets(&mut self, read_file: impl Fn(&Path) -> io::Result<String>) {
-        for secret in FLAGS.iter().filter(|flag| flag.is_secret()) {
+        for secret in FLAGS.iter().filter(|flag| flag.may_be_in_a_file()) {
             let key = format!("{}_file", secret.key);
             let Some(name) = self.text(&key).filter(|name| !name.is_empty()) else {
                 continue;

@@ -189,7 +189,7 @@ fn parse(
         Ok(if path == Path::new("f") {
             file
         } else {
-            "a secret"
+            channel_protocol::file(path.to_str().expect("UTF-8"))
         }
         .into())
     };

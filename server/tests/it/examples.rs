@@ -31,6 +31,9 @@ fn read(path: &Path, settings: &str) -> io::Result<String> {
         .to_str()
         .is_some_and(|path| path.starts_with("stentor."));
     let is_key = path.extension().is_some_and(|extension| extension == "key");
+    if path == Path::new("public.pem") {
+        return Ok(crate::public_keys::vectors::ED.into());
+    }
     match (is_settings, is_key) {
         (true, _) => Ok(settings.into()),
         (_, true) => Ok("2f0e4c7d1f3b4a06a1c5b8f3d92e7741\n".into()),

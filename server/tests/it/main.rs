@@ -8,4 +8,5 @@ mod file;
 mod log;
 mod log_lines;
 mod metrics;
+mod public_keys;
 mod settings;

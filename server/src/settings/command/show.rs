@@ -17,7 +17,7 @@ pub(super) fn effective(raw: &RawSettings, settings: &Settings) -> String {
         if matches!(flag.kind, FlagKind::Tables) && !namespaces.is_empty() {
             return String::new();
         }
-        if flag.is_secret() && raw.text(&format!("{}_file", flag.key)).is_some() {
+        if flag.may_be_in_a_file() && raw.text(&format!("{}_file", flag.key)).is_some() {
             return format!("# {}: in the file\n", name(flag));
         }
         let value = value(flag, raw, settings).or_else(|| default(flag));
@@ -80,12 +80,12 @@ fn value(flag: &Flag, raw: &RawSettings, settings: &Settings) -> Option<String> 
     }
     let text = given.texts.first()?;
     match flag.kind {
-        FlagKind::Secret | FlagKind::File if text.is_empty() => None,
+        FlagKind::Secret | FlagKind::PublicKey | FlagKind::File if text.is_empty() => None,
         // All of them follow at the end.
         FlagKind::Tables => None,
         FlagKind::Secret => Some(quoted(HIDDEN)),
         FlagKind::Switch => Some(text.trim().into()),
-        FlagKind::Text(_) | FlagKind::File => Some(quoted(text)),
+        FlagKind::Text(_) | FlagKind::PublicKey | FlagKind::File => Some(quoted(text)),
         FlagKind::Limit(_) | FlagKind::Number { .. } => number_text(flag, flag.number_of(text)?),
         _ => Some(quoted(text.trim())),
     }
@@ -108,6 +108,7 @@ fn default(flag: &Flag) -> Option<String> {
         | FlagKind::Origins
         | FlagKind::Hosts
         | FlagKind::Secret
+        | FlagKind::PublicKey
         | FlagKind::File => None,
     }
 }

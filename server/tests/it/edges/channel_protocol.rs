@@ -3,6 +3,19 @@
 use stentor_core::config::Unit;
 
 use super::{Edges, number, words};
+use crate::public_keys::vectors::{ED, P256, RSA};
+
+/// Kinds of public keys, and one of each.
+const PUBLIC_KEYS: [(&str, &str); 3] = [("rsa", RSA), ("ecdsa", P256), ("eddsa", ED)];
+
+/// Returns what is in the file with this name.
+pub(super) fn file(name: &str) -> &'static str {
+    let kind = name.strip_suffix(".pem");
+    let keys = PUBLIC_KEYS.iter();
+    keys.clone()
+        .find_map(|(of, pem)| (kind == Some(*of)).then_some(*pem))
+        .unwrap_or("a secret")
+}
 
 const OPTION_SWITCHES: &[&str] = &[
     "presence",
@@ -162,6 +175,11 @@ pub(super) fn all() -> Vec<Edges> {
             "user_id_claim",
         ];
         all.extend(texts.map(|name| words(key(name), &["a text"], &[])));
+        for (kind, pem) in PUBLIC_KEYS {
+            all.push(words(key(&format!("{kind}_public_key")), &[pem], &[]));
+            let file = format!("{kind}_public_key_file");
+            all.push(words(key(&file), &[&format!("{kind}.pem")], &[]));
+        }
         let until = key("hmac_previous_secret_key_valid_until");
         all.push(number(until, Unit::Count, 0, i64::MAX as u64));
     }
