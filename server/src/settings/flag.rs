@@ -10,7 +10,7 @@ use stentor_core::config::Range;
 
 use super::Settings;
 use super::declaration::{Declaration, FlagKind};
-use super::limits::MEMORY_BUDGET;
+use super::machine::MEMORY_BUDGET;
 use super::table::{SECTIONS, own, section_prefix};
 use super::value::{Bounds, HOSTS, ORIGINS, PROXIES, SUBPROTOCOLS};
 use crate::address::ADDRESSES;

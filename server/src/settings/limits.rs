@@ -7,7 +7,7 @@ use stentor_core::config::{ConfigBuilder, ConfigError};
 
 use super::error::{SettingsError, Source};
 use super::flag::Flag;
-use super::machine;
+use super::machine::{self, MEMORY_BUDGET};
 use super::raw::RawSettings;
 use super::value::Bounds;
 
@@ -75,7 +75,6 @@ fn ping_interval(raw: &RawSettings) -> u64 {
 
 const PING_INTERVAL: &str = "websocket.ping_interval";
 const MAX_CHANNELS: &str = "rooms.max_per_connection";
-pub(super) const MEMORY_BUDGET: &str = "memory.budget";
 const PONG_WAIT: &str = "websocket.pong_wait";
 
 fn shards(raw: &RawSettings) -> u16 {

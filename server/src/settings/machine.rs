@@ -3,6 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// The setting that depends on the memory.
+pub(super) const MEMORY_BUDGET: &str = "memory.budget";
+
 /// Returns the bytes that the process may take, if the system tells. `read` reads a file.
 pub(super) fn memory(read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
     let groups = read("/proc/self/cgroup".as_ref()).unwrap_or_default();
