@@ -13,7 +13,7 @@ use stentor_server::{Clock, EventLog, ServerCounters};
 const PAGE: &str = include_str!("../../../docs/operations.md");
 
 /// Lines without a rate limit: once per process, or once per signal or setting.
-const ONCE: [&str; 25] = [
+const ONCE: [&str; 27] = [
     "a listener has failed",
     "a part of the server has ended",
     "a shard has ended",
@@ -33,6 +33,8 @@ const ONCE: [&str; 25] = [
     "shutdown: forced, closing at once",
     "streams are restored from the state file",
     "streams are saved in the state file",
+    "new certificates",
+    "new certificates cannot be used",
     "the state file is not used",
     "the state file is not written",
     "tasks were not finished",
