@@ -25,6 +25,7 @@ mod protocol;
 mod proxy;
 mod queue;
 mod reader;
+mod saved;
 mod session;
 mod stream;
 
@@ -41,6 +42,7 @@ pub use http::http;
 pub use jwt::jwt;
 pub use proxy::proxy;
 pub use queue::queue;
+pub use saved::saved;
 pub use session::session;
 
 use reader::InputReader;
@@ -49,7 +51,7 @@ use reader::InputReader;
 pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// Every fuzz target.
-pub const TARGETS: [FuzzTarget; 14] = [
+pub const TARGETS: [FuzzTarget; 15] = [
     ("header", header),
     ("decode", decode),
     ("differential", differential),
@@ -64,4 +66,5 @@ pub const TARGETS: [FuzzTarget; 14] = [
     ("client_protobuf", client_protobuf),
     ("jwt", jwt),
     ("proxy", proxy),
+    ("saved", saved),
 ];

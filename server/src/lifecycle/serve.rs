@@ -126,15 +126,15 @@ pub fn serve<T: Threads>(
     let pages = PageThreads::start(&host, bound.admin.take(), bound.settings(), scrapes)?;
     #[cfg(not(feature = "program"))]
     drop(scrapes);
-    let listeners = core::mem::take(&mut bound.listeners);
-    listen::announce(&listeners);
-    state.remote.begin(&host);
     #[cfg(feature = "program")]
     let state_file = bound.state_file();
     #[cfg(feature = "program")]
     if let Some(file) = &state_file {
         file.restore(&*host);
     }
+    let listeners = core::mem::take(&mut bound.listeners);
+    listen::announce(&listeners);
+    state.remote.begin(&host);
     threads.accept(listeners)?;
     // That of an application around the server is the application's.
     #[cfg(feature = "program")]

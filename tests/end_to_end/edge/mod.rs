@@ -1,8 +1,10 @@
 //! What stands between the Internet and a server: proxies, unix sockets, the service manager, limits
 //! for strangers.
 
+mod foreign;
 mod limits;
 mod proxies;
+mod restart;
 mod sockets;
 mod tls;
 
