@@ -346,8 +346,18 @@ impl Outbound {
     /// Returns whether as much was queued in this turn as may be: others are to have theirs.
     #[inline]
     pub(crate) const fn is_turn_over(&self) -> bool {
-        let offered = self.counts.delivery.offered - self.offered_before;
+        let offered = self
+            .counts
+            .delivery
+            .offered
+            .wrapping_sub(self.offered_before);
         offered >= SLICES * self.settings.slice as u64
+    }
+
+    /// Counts something as so many messages that this many of it make up a turn.
+    pub(super) const fn charge_turn(&mut self, per_turn: u64) {
+        let share = (SLICES * self.settings.slice as u64).div_ceil(per_turn);
+        self.offered_before = self.offered_before.wrapping_sub(share);
     }
 
     /// Returns the number of messages offered so far, for [`exempt`](Self::exempt_since).

@@ -41,7 +41,11 @@ impl<H: Handler> Net<H> {
         let (now, shard) = (self.now, &mut self.shards[shard]);
         match transport {
             None => shard.accept_from(now, Admission::Normal, peer),
-            Some(transport) => shard.accept_over(now, Admission::Normal, peer, transport),
+            Some(transport) => {
+                let id = shard.accept_from(now, Admission::Normal, peer);
+                shard.set_transport(id, transport);
+                id
+            }
         }
     }
 
