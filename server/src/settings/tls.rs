@@ -12,6 +12,9 @@ const TICKET_SECRET: &str = "tls.ticket_secret";
 /// Returns the TLS of the server, if it has certificates. Reads their files.
 pub(super) fn server(raw: &RawSettings) -> Option<TlsServer> {
     let (certificates, keys) = (raw.paths(CERT), raw.paths(KEY));
+    // Wrong values are told without a certificate too.
+    let requires_client_certificate = raw.choice("tls.client_auth") == "required";
+    let requires_tls13 = raw.choice("tls.min_version") == "1.3";
     if certificates.len() != keys.len() {
         let problem = format!("must be given as often as `{KEY}`");
         raw.report_problem(CERT, problem);
@@ -29,9 +32,9 @@ pub(super) fn server(raw: &RawSettings) -> Option<TlsServer> {
     let options = TlsOptions {
         pairs: certificates.into_iter().zip(keys).collect(),
         client_ca: text(CLIENT_CA).map(Into::into),
-        requires_client_certificate: raw.choice("tls.client_auth") == "required",
+        requires_client_certificate,
         ticket_secret: text(TICKET_SECRET).map(Into::into),
-        requires_tls13: raw.choice("tls.min_version") == "1.3",
+        requires_tls13,
     };
     let server = TlsServer::new(&options, SystemTime::now());
     server

@@ -120,11 +120,7 @@ fn all() -> Vec<Edges> {
         words("tls.cert", &[], &[]),
         words("tls.key", &[], &[]),
         words("tls.client_ca", &[], &[]),
-        words(
-            "tls.ticket_secret",
-            &[],
-            &["0123456789abcdef0123456789abcdef"],
-        ),
+        words("tls.ticket_secret", &[], &[]),
         words("tls.ticket_secret_file", &[], &[]),
         words("tls.client_auth", &["required", "optional"], &["", "no"]),
         words("tls.min_version", &["1.2", "1.3"], &["", "1.1"]),
