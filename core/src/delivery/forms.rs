@@ -126,7 +126,7 @@ impl Outbound {
         out: &mut Vec<u8>,
     ) -> Result<MessageType, CodecResult> {
         self.counts.codec_encoded += 1;
-        match (self.encode)(codec, outgoing, out) {
+        match (self.app.encode)(codec, outgoing, out) {
             CodecResult::Encoded(kind) if out.len() <= MAX_PAYLOAD => Ok(kind),
             CodecResult::Panicked => {
                 self.counts.codec_panics += 1;

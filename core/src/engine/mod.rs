@@ -42,7 +42,7 @@ use crate::channels::streams::Streams;
 use crate::channels::waiters::Waiters;
 use crate::config::Config;
 use crate::delivery::Outbound;
-use crate::delivery::codec::{Codec, Encode};
+use crate::delivery::codec::{AppCodecs, Codec};
 use crate::engine::budget::Budget;
 use crate::engine::output::{Event, Output};
 use crate::engine::subscribe::Notice;
@@ -150,7 +150,7 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn new(
         id: ShardId,
         config: Config,
-        encode: Encode,
+        app: AppCodecs,
         shutdown: ShutdownClose,
         encode_close: EncodeClose,
     ) -> Self {
@@ -159,7 +159,7 @@ impl<A: AppTypes> Engine<A> {
         Self {
             id,
             now: Timestamp::ORIGIN,
-            out: Outbound::new(&config, encode),
+            out: Outbound::new(&config, app),
             slots: Slab::new(id),
             registry: ChannelRegistry::new(config.seed, shards),
             streams: Streams::new(config.seed ^ u64::from(id.0) << 48),

@@ -25,7 +25,7 @@ pub use crate::engine::timers::Direction;
 use crate::CloseCode;
 use crate::app::{Handler, Isolation, NoIsolation};
 use crate::config::Config;
-use crate::delivery::codec::{Codec, CodecResult, Outgoing};
+use crate::delivery::codec::{AppCodecs, Codec, CodecResult, Outgoing};
 use crate::engine::Engine;
 use crate::id::ShardId;
 use crate::session::sweep::SweepOrder;
@@ -73,7 +73,10 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             engine: Engine::new(
                 id,
                 config.clone(),
-                encode::<H, I>,
+                AppCodecs {
+                    encode: encode::<H, I>,
+                    passes: |filter, message| I::run(|| H::passes(filter, message)),
+                },
                 shutdown::<H, I>,
                 encode_close::<H, I>,
             ),

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::num::NonZeroU64;
 
+use bytes::Bytes;
 use stentor_core::Handler;
 use stentor_core::channels::{Since, Subscribed};
 
@@ -91,6 +92,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             chan_info: order.chan_info,
             data: order.data,
             overrides: order.overrides,
+            filter: Bytes::new(),
         };
         self.make_subscription(resolved, &wishes, &source);
     }

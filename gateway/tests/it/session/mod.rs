@@ -14,6 +14,7 @@ mod polls;
 mod protobuf;
 mod rooms;
 mod server;
+mod tag_filter;
 mod tokens;
 mod transports;
 
