@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
@@ -15,15 +15,16 @@ use stentor_core::Handler;
 use stentor_core::node::TurnBudget;
 use stentor_core::proto::http::HandshakeError;
 use stentor_core::proto::http::response;
-use stentor_server::Throttle;
+use stentor_server::host::Arrival;
 use stentor_server::socket::is_peer_error;
+use stentor_server::{Listener, StreamMode, Throttle};
 use tracing::warn;
 
 use crate::connection;
 use crate::locked_shard::{LockedShards, ShardState};
 
 /// Accepts sockets from all listeners until the other end of `stop` is closed.
-pub(crate) fn run<H>(listeners: &[TcpListener], stop: &UnixStream, host: &Arc<LockedShards<H>>)
+pub(crate) fn run<H>(listeners: &[Listener], stop: &UnixStream, host: &Arc<LockedShards<H>>)
 where
     H: Handler + Send + 'static,
     H::State: Send,
@@ -80,10 +81,13 @@ where
     H: Handler + Send + 'static,
     H::State: Send,
 {
-    fn accept(&mut self, listener: &TcpListener) {
+    fn accept(&mut self, listener: &Listener) {
         for _ in 0..TurnBudget::ACCEPTS {
-            match listener.accept() {
-                Ok((stream, peer)) => self.admit(stream, peer),
+            match listener.accept(StreamMode::Blocking) {
+                Ok((stream, peer)) => {
+                    let arrival = listener.arrival(peer);
+                    self.admit(stream, arrival);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if is_peer_error(&error) => {}
                 Err(error) => {
@@ -98,7 +102,7 @@ where
         }
     }
 
-    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+    fn admit(&mut self, stream: TcpStream, arrival: Arrival) {
         let state = &self.host.state;
         let Some(place) = state.admit() else {
             return;
@@ -107,7 +111,7 @@ where
         #[cfg(not(target_os = "linux"))]
         let _ = stream.set_nodelay(true);
         let enter = move |inside: &mut ShardState<H, TcpStream>| {
-            inside.shard.accept_from(inside.now, place.1, peer)
+            arrival.enter(inside.now, place.1, &mut inside.shard)
         };
         if let Err((error, stream)) = connection::start(self.host, stream, place, enter) {
             state.limiter.count_refused();

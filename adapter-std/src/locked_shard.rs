@@ -91,9 +91,14 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
         state: ServerState<H::Task>,
         handler: impl Fn(ShardId) -> H,
     ) -> Self {
+        let shard = |id| {
+            let mut shard = Shard::isolated(id, config, handler(id));
+            shard.share_addresses(&state.addresses);
+            shard
+        };
         let locked = |id| LockedShard {
             inside: Mutex::new(ShardState {
-                shard: Shard::isolated(id, config, handler(id)),
+                shard: shard(id),
                 links: ShardSockets::default(),
                 now: Timestamp::ORIGIN,
                 inbox: VecDeque::new(),

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -16,8 +16,8 @@ use stentor_core::{Config, Echo, Handler, ShardId};
 use stentor_server::host::ServerState;
 use stentor_server::lifecycle::{Ending, EndingNotice, Threads, serve, wait_until};
 use stentor_server::{
-    BoundServer, BuildServer, ForceShutdown, HandlerFactory, NoTasks, ServerBuilder, ServerHandle,
-    ShutdownReport,
+    BoundServer, BuildServer, ForceShutdown, HandlerFactory, Listener, NoTasks, ServerBuilder,
+    ServerHandle, ShutdownReport,
 };
 use tracing::info;
 
@@ -195,7 +195,7 @@ where
         &self.host
     }
 
-    fn accept(&mut self, listeners: Vec<TcpListener>) -> io::Result<()> {
+    fn accept(&mut self, listeners: Vec<Listener>) -> io::Result<()> {
         let (stop, stopped) = UnixStream::pair()?;
         let host = self.host.clone();
         let ending = EndingNotice(self.endings.clone(), Ending::Listener);

@@ -3,31 +3,36 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{self, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpStream;
 use stentor_core::Handler;
 use stentor_core::node::TurnBudget;
+use stentor_server::host::Arrival;
 use stentor_server::socket::is_peer_error;
+use stentor_server::{Listener, StreamMode};
 
 use crate::readiness;
 use crate::shard_handle::{DriverInput, ShardHandles};
 
 /// Accepts sockets from one listener until the future is dropped.
 pub(crate) async fn run<H: Handler>(
-    listener: net::TcpListener,
+    listener: Listener,
     host: Arc<ShardHandles<H>>,
 ) -> io::Result<Infallible> {
-    let listener = readiness::of_listener(TcpListener::from_std(listener))?;
+    let listener = readiness::of_listener(listener)?;
     loop {
         let mut ready = listener.readable().await?;
         let mut taken = 0;
         while taken < TurnBudget::ACCEPTS {
             taken += 1;
-            match ready.get_inner().accept() {
-                Ok((stream, peer)) => admit(stream, peer, &host),
+            let listener = ready.get_inner();
+            match listener.accept(StreamMode::NonBlocking) {
+                Ok((stream, peer)) => {
+                    let arrival = listener.arrival(peer);
+                    admit(TcpStream::from_std(stream), arrival, &host);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     ready.clear_ready();
                     break;
@@ -52,14 +57,14 @@ pub(crate) async fn run<H: Handler>(
     }
 }
 
-fn admit<H: Handler>(stream: TcpStream, peer: SocketAddr, host: &ShardHandles<H>) {
+fn admit<H: Handler>(stream: TcpStream, arrival: Arrival, host: &ShardHandles<H>) {
     let Some((shard, admission)) = host.state.admit() else {
         return;
     };
     // On Linux a socket inherits this option from its listener.
     #[cfg(not(target_os = "linux"))]
     let _ = stream.set_nodelay(true);
-    host.post_input(shard, DriverInput::Socket(stream, peer, admission));
+    host.post_input(shard, DriverInput::Socket(stream, arrival, admission));
 }
 
 const PAUSE: Duration = Duration::from_millis(50);

@@ -367,8 +367,8 @@ impl<H: Handler> Driver<H> {
                 let answer = input.apply(self.now, &mut self.shard, &self.turns);
                 self.answers.extend(answer);
             }
-            DriverInput::Socket(stream, peer, admission) => {
-                let id = self.shard.accept_from(self.now, admission, peer);
+            DriverInput::Socket(stream, arrival, admission) => {
+                let id = arrival.enter(self.now, admission, &mut self.shard);
                 self.add_socket(id, stream, admission);
             }
             DriverInput::Incoming(socket, admission) => self.take_socket(*socket, admission),

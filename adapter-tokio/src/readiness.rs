@@ -4,7 +4,7 @@
 use std::io;
 
 use mio::Poll;
-use mio::net::TcpListener;
+use stentor_server::Listener;
 use tokio::io::unix::AsyncFd;
 
 /// Registers a poll with the current runtime, which reports when it has events. Must be called
@@ -25,7 +25,7 @@ pub(crate) fn of_poll(poll: Poll) -> io::Result<AsyncFd<Poll>> {
     unsafe_code,
     reason = "the descriptor's life is for the caller to vouch for"
 )]
-pub(crate) fn of_listener(listener: TcpListener) -> io::Result<AsyncFd<TcpListener>> {
-    // SAFETY: as for `of_poll`.
+pub(crate) fn of_listener(listener: Listener) -> io::Result<AsyncFd<Listener>> {
+    // SAFETY: a `Listener` owns its descriptor, as a `Poll` does.
     Ok(unsafe { AsyncFd::register(listener) }?)
 }

@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,13 +13,13 @@ use stentor_core::sync::Mailbox;
 use stentor_core::tasks::{Submission, Wakeups};
 use stentor_core::{ConnId, Handler, ShardId, TaskEnd};
 use stentor_server::IncomingSocket;
-use stentor_server::host::{Host, ServerState, ShardInput};
+use stentor_server::host::{Arrival, Host, ServerState, ShardInput};
 use tokio::sync::{Notify, Semaphore};
 
 /// An input for the thread of a shard.
 pub(crate) enum DriverInput<H: Handler> {
     Shared(ShardInput),
-    Socket(TcpStream, SocketAddr, Admission),
+    Socket(TcpStream, Arrival, Admission),
     Incoming(Box<IncomingSocket>, Admission),
     TaskEnd(ConnId, TaskEnd<H>),
     End,

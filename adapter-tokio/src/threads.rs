@@ -1,7 +1,6 @@
 //! Threads of a server: one for each shard, the runtime of the workers, and one that accepts.
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -11,7 +10,7 @@ use stentor_core::stats::Stats;
 use stentor_core::{ConnId, Handler, Shard, ShardId};
 use stentor_server::host::ServerState;
 use stentor_server::lifecycle::{Ending, EndingNotice, Threads, wait_until};
-use stentor_server::{BoundServer, CatchPanics, EndOnPanic, HandlerFactory};
+use stentor_server::{BoundServer, CatchPanics, EndOnPanic, HandlerFactory, Listener};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::oneshot;
 use tokio::task;
@@ -67,7 +66,8 @@ where
             endings: endings.clone(),
         };
         for id in threads.host.shards() {
-            let shard = Shard::isolated(id, config, handler(id));
+            let mut shard = Shard::isolated(id, config, handler(id));
+            shard.share_addresses(&threads.host.state.addresses);
             let ending = EndingNotice(endings.clone(), Ending::Shard(id));
             let thread = start_shard(shard, threads.host.clone(), ending)?;
             threads.shards.push(Some(thread));
@@ -92,7 +92,7 @@ where
         &self.host
     }
 
-    fn accept(&mut self, listeners: Vec<TcpListener>) -> io::Result<()> {
+    fn accept(&mut self, listeners: Vec<Listener>) -> io::Result<()> {
         // A single shard accepts its sockets itself, so no thread is woken to hand them over.
         let runtime = match &self.shards[..] {
             [Some(shard)] => shard.runtime.clone(),

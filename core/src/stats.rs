@@ -9,6 +9,7 @@
 mod priorities;
 
 use crate::proto::http::HandshakeError;
+use crate::proto::proxy::ProxyError;
 use crate::proto::ws::PeerError;
 use crate::proto::ws::deflate::DeflateCounts;
 
@@ -156,6 +157,8 @@ stats! {
         kept_bytes,
         /// Publications that were not kept any longer because memory was short.
         kept_shed,
+        /// Streams that were restored when the server started.
+        restored,
         /// Members that are shown to others, in channels that this shard owns (a gauge).
         shown,
         /// Subscriptions that recovered all that they had missed.
@@ -190,14 +193,24 @@ stats! {
         accepted,
         /// Open sockets in any state (a gauge).
         held,
+        /// Headers of the PROXY protocol that were read in front of connections.
+        proxy_headers,
         /// Connections upgraded.
         opened,
         /// Upgraded connections that are open (a gauge).
         active,
+        /// Handshakes of [transports](crate::proto::transport) that were completed.
+        transports_agreed,
+        /// Connections whose peer broke the protocol of its transport, in the handshake or behind it.
+        transports_failed,
         /// Requests that the application held until it answered them.
         requests_held,
         /// Times that reading from a connection was paused because its own queue was full.
         read_pauses,
+        /// Times that a connection was not read for a while because it had sent more than it may.
+        throttled,
+        /// Connections whose address had no place in the table of addresses.
+        addresses_untracked,
         /// Times that a connection waited for one of its tasks to end before the next could be
         /// submitted.
         task_waits,
@@ -308,6 +321,8 @@ pub struct Stats {
     pub peer_errors: [u64; PeerError::ALL.len()],
     /// Requests refused, in the order of [`HandshakeError::LABELS`].
     pub refused: [u64; HandshakeError::COUNT],
+    /// Connections closed that had to begin with a PROXY header, in the order of [`ProxyError::ALL`].
+    pub proxy_refused: [u64; ProxyError::ALL.len()],
 }
 
 impl core::ops::AddAssign<&Self> for Stats {
@@ -324,6 +339,7 @@ impl core::ops::AddAssign<&Self> for Stats {
         add(&mut self.closed, &other.closed);
         add(&mut self.peer_errors, &other.peer_errors);
         add(&mut self.refused, &other.refused);
+        add(&mut self.proxy_refused, &other.proxy_refused);
     }
 }
 
@@ -360,6 +376,8 @@ pub enum CloseCause {
     SendRate,
     /// The peer broke the protocol of its [transport](crate::proto::transport).
     Transport,
+    /// The peer sent messages faster than it may.
+    MessageRate,
 }
 
 impl Delivery {
@@ -371,7 +389,7 @@ impl Delivery {
 
 impl CloseCause {
     /// Every variant, in the order of [`Stats::closed`].
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Peer,
         Self::Eof,
         Self::Reset,
@@ -386,6 +404,7 @@ impl CloseCause {
         Self::ReadRate,
         Self::SendRate,
         Self::Transport,
+        Self::MessageRate,
     ];
 
     /// Returns the name in metrics and logs.
@@ -405,6 +424,7 @@ impl CloseCause {
             Self::ReadRate => "read_rate",
             Self::SendRate => "send_rate",
             Self::Transport => "transport",
+            Self::MessageRate => "message_rate",
         }
     }
 }

@@ -152,7 +152,10 @@ fn refusal(access: Access, request: &HttpRequest<'_>) -> Option<Refusal> {
     match access {
         Access::Configured => None,
         Access::Unconfigured => Some(Refusal::Unconfigured),
-        Access::Development if request.fields().any(|(name, _)| is_of_proxy(name)) => {
+        Access::Development
+            if !request.is_of_trusted_proxy()
+                && request.fields().any(|(name, _)| is_of_proxy(name)) =>
+        {
             Some(Refusal::Proxied)
         }
         Access::Development => (!is_for_loopback(request)).then_some(Refusal::OtherHost),

@@ -429,6 +429,17 @@ impl Handler for Gateway {
         }
     }
 
+    fn too_many_messages(codec: Codec) -> (CloseCode, &'static str) {
+        if codec == Codec::VERBATIM {
+            (CloseCode::POLICY, "too many messages")
+        } else {
+            (
+                close_code(DisconnectCode::TooManyRequests),
+                DisconnectCode::TooManyRequests.reason(),
+            )
+        }
+    }
+
     fn slow_consumer(codec: Codec) -> (CloseCode, &'static str) {
         if codec == Codec::VERBATIM {
             (CloseCode::TRY_LATER, "slow consumer")

@@ -64,7 +64,10 @@ fn is_name(host: &str) -> bool {
 }
 
 pub(crate) const ADDRESSES: &str = "an address or a name with a port, like 127.0.0.1:8080, [::1]:0 or localhost:8080, \
-     or a port alone, like 8080 or :8080, for all interfaces";
+     a port alone, like 8080 or :8080, for all interfaces, unix:PATH, or systemd or systemd:NAME \
+     for sockets that the service manager has opened";
+/// What the path of a unix socket begins with.
+pub(crate) const UNIX: &str = "unix:";
 
 #[cfg(test)]
 mod tests {

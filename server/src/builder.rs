@@ -13,8 +13,12 @@ use crate::ServerOptions;
 #[cfg(feature = "program")]
 use crate::admin::Admin;
 use crate::lifecycle::ForceShutdown;
-use crate::listen::{self, ListenAt};
+use crate::listen::{self, ListenAt, Listener, Place};
 use crate::remote::{RemoteEndpoint, ServerHandle};
+#[cfg(feature = "program")]
+use crate::state_file::StateFile;
+#[cfg(feature = "tls")]
+use crate::tls::TlsServer;
 #[cfg(feature = "program")]
 use crate::{Endpoint, Settings};
 
@@ -52,6 +56,8 @@ struct ServerParts {
     config: Config,
     options: ServerOptions,
     listen: Vec<ListenAt>,
+    #[cfg(feature = "tls")]
+    tls: Option<TlsServer>,
     #[cfg(feature = "program")]
     admin: Vec<ListenAt>,
     /// The settings of a program, which the metrics show.
@@ -68,6 +74,8 @@ impl<A> ServerBuilder<A> {
                 config,
                 options: ServerOptions::new(),
                 listen: Vec::new(),
+                #[cfg(feature = "tls")]
+                tls: None,
                 #[cfg(feature = "program")]
                 admin: Vec::new(),
                 #[cfg(feature = "program")]
@@ -83,29 +91,53 @@ impl<A> ServerBuilder<A> {
     #[cfg(feature = "program")]
     #[must_use]
     pub fn from_settings(settings: Settings) -> Self {
-        let listen_at =
-            |at: &Endpoint| ListenAt::Addresses(at.to_string(), at.addresses().to_vec());
+        let listen_at = |at: &Endpoint| at.listen_at(settings.socket_mode);
         let mut builder = Self::new(settings.config.clone()).options(settings.options);
         builder.parts.listen = settings.listen.iter().map(listen_at).collect();
         builder.parts.admin = settings.admin_listen.iter().map(listen_at).collect();
+        #[cfg(feature = "tls")]
+        {
+            builder.parts.tls.clone_from(&settings.tls);
+        }
         builder.parts.settings = Some(settings);
         builder
     }
 }
 
 impl<A, F, W> ServerBuilder<A, F, W> {
-    /// Adds an address to listen on: `127.0.0.1:8080`, `localhost:8080`, or `:8080` for all
-    /// interfaces. For port 0 the system chooses one.
+    /// Adds an address to listen on: `127.0.0.1:8080`, `localhost:8080`, `:8080` for all interfaces, or
+    /// `unix:/run/server.sock`. For port 0 the system chooses one.
     #[must_use]
     pub fn listen(mut self, address: impl fmt::Display) -> Self {
-        self.parts.listen.push(ListenAt::Text(address.to_string()));
+        let place = Place::Text(address.to_string());
+        self.parts.listen.push(place.into());
+        self
+    }
+
+    /// Adds an address to listen on where each connection begins with a header of the PROXY protocol.
+    /// Those of other peers than the trusted [proxies](Config::proxies) are closed.
+    #[must_use]
+    pub fn listen_behind_proxy(mut self, address: impl fmt::Display) -> Self {
+        let place = Place::Text(address.to_string());
+        self.parts.listen.push(ListenAt {
+            has_proxy_header: true,
+            ..place.into()
+        });
         self
     }
 
     /// Adds a listener.
     #[must_use]
     pub fn listener(mut self, listener: TcpListener) -> Self {
-        self.parts.listen.push(ListenAt::Listener(listener));
+        self.parts.listen.push(Place::Listener(listener).into());
+        self
+    }
+
+    /// Has all listeners but those of the admin pages speak TLS.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: TlsServer) -> Self {
+        self.parts.tls = Some(tls);
         self
     }
 
@@ -113,7 +145,9 @@ impl<A, F, W> ServerBuilder<A, F, W> {
     #[cfg(feature = "program")]
     #[must_use]
     pub fn admin(mut self, address: impl fmt::Display) -> Self {
-        self.parts.admin.push(ListenAt::Text(address.to_string()));
+        self.parts
+            .admin
+            .push(Place::Text(address.to_string()).into());
         self
     }
 
@@ -202,11 +236,14 @@ pub struct BoundServer {
     pub config: Config,
     /// The options.
     pub options: ServerOptions,
-    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) listeners: Vec<Listener>,
     #[cfg(feature = "program")]
     pub(crate) admin: Option<Admin>,
     #[cfg(feature = "program")]
     settings: Settings,
+    /// Whether it was built from settings, and so is the whole of its process.
+    #[cfg(feature = "program")]
+    pub(crate) is_program: bool,
     /// The end of its handles.
     pub remote: Arc<RemoteEndpoint>,
     pub(crate) force: ForceShutdown,
@@ -224,7 +261,14 @@ impl BoundServer {
         if cfg!(not(feature = "program")) && config.pages().rendered().next().is_some() {
             return invalid("the metrics page needs the feature `program` of stentor-server");
         }
-        let listeners = listen::open(parts.listen, &config)?;
+        #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "TLS is set below"))]
+        let mut listeners = listen::open(parts.listen, &config)?;
+        #[cfg(feature = "tls")]
+        for listener in &mut listeners {
+            listener.tls.clone_from(&parts.tls);
+        }
+        #[cfg(feature = "program")]
+        let is_program = parts.settings.is_some();
         #[cfg(feature = "program")]
         let settings = match parts.settings {
             Some(settings) => settings,
@@ -236,9 +280,11 @@ impl BoundServer {
             admin: Admin::new(
                 listen::open(parts.admin, &config)?,
                 settings.admin_hosts.clone(),
-            )?,
+            ),
             #[cfg(feature = "program")]
             settings,
+            #[cfg(feature = "program")]
+            is_program,
             remote: Arc::new(RemoteEndpoint::new(&config)),
             force: ForceShutdown::default(),
             config,
@@ -255,12 +301,18 @@ impl BoundServer {
         }
     }
 
-    /// Returns the addresses that the server listens on.
+    /// Returns the state file, if there is one.
+    #[cfg(feature = "program")]
+    pub(crate) fn state_file(&self) -> Option<StateFile> {
+        self.settings.state_file.clone()
+    }
+
+    /// Returns the addresses that the server listens on, without unix sockets.
     ///
     /// # Errors
     /// Returns the error of the operating system.
     pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        listen::addresses(&self.listeners)
+        Ok(listen::addresses(&self.listeners))
     }
 
     /// Returns the addresses of the admin pages, none if they are not enabled.
@@ -269,8 +321,11 @@ impl BoundServer {
     /// Returns the error of the operating system.
     #[cfg(feature = "program")]
     pub fn admin_addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        let addresses = self.admin.as_ref().map(Admin::addresses).transpose()?;
-        Ok(addresses.unwrap_or_default())
+        Ok(self
+            .admin
+            .as_ref()
+            .map(Admin::addresses)
+            .unwrap_or_default())
     }
 
     /// Returns a handle for other threads and tasks.

@@ -2,13 +2,19 @@
 //! shards, and what an adapter does for them.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+#[cfg(feature = "program")]
+use std::time::Duration;
 
 use stentor_core::app::Isolation;
+#[cfg(feature = "program")]
+use stentor_core::channels::SavedStreams;
 use stentor_core::channels::ShardMessage;
 use stentor_core::node::{ConnectionLimiter, DrainGoal, ShardOrder};
-use stentor_core::shard::Admission;
+use stentor_core::proto::transport::Transport;
+use stentor_core::shard::{AddressLimiter, Admission};
 use stentor_core::tasks::Wakeups;
 use stentor_core::{Config, ConnId, Handler, Shard, ShardId, TaskEnd, Timestamp};
 
@@ -112,6 +118,14 @@ pub enum ShardInput {
     /// An admin query.
     #[cfg(feature = "program")]
     Query(PendingQuery),
+    /// The streams of the server before.
+    #[cfg(feature = "program")]
+    Restore {
+        /// The streams of all shards.
+        streams: Arc<SavedStreams>,
+        /// The time since they were saved.
+        elapsed: Duration,
+    },
     /// A step of the shutdown.
     Order(ShardOrder),
 }
@@ -134,9 +148,44 @@ impl ShardInput {
             }
             Self::Order(order) => order.apply(now, shard),
             #[cfg(feature = "program")]
+            Self::Restore { streams, elapsed } => shard.restore_streams(now, &streams, elapsed),
+            #[cfg(feature = "program")]
             Self::Query(query) => return Some(query.answer(now, shard, turns)),
         }
         None
+    }
+}
+
+/// A socket that a listener has accepted, apart from the socket.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The address of its peer, unless that is on a unix socket.
+    pub peer: Option<SocketAddr>,
+    /// Whether it begins with a header of the PROXY protocol.
+    pub has_proxy_header: bool,
+    /// What its bytes go through.
+    pub transport: Option<Box<dyn Transport>>,
+}
+
+impl Arrival {
+    /// Gives the socket to a shard, and returns the name of the connection.
+    pub fn enter<H: Handler, I: Isolation>(
+        self,
+        now: Timestamp,
+        admission: Admission,
+        shard: &mut Shard<H, I>,
+    ) -> ConnId {
+        let id = match self.peer {
+            Some(peer) => shard.accept_from(now, admission, peer),
+            None => shard.accept(now, admission),
+        };
+        if let Some(transport) = self.transport {
+            shard.set_transport(id, transport);
+        }
+        if self.has_proxy_header {
+            shard.expect_proxy_header(now, id);
+        }
+        id
     }
 }
 
@@ -150,6 +199,8 @@ pub struct ServerState<T> {
     pub dispatcher: SharedDispatcher<T>,
     /// The limit of connections.
     pub limiter: Arc<ConnectionLimiter>,
+    /// The connections and sessions of each address, for the shards to share.
+    pub addresses: AddressLimiter,
     /// The counters of listeners and admin pages.
     pub counters: ServerCounters,
     /// The end of the handles.
@@ -180,6 +231,7 @@ impl<T> ServerState<T> {
             #[cfg(feature = "program")]
             queries: QueryLimits::new(config.shards()),
             limiter: Arc::new(limiter),
+            addresses: AddressLimiter::new(config),
             counters: ServerCounters::new(),
             remote,
             unsent_bytes: config.unsent_bytes() as u32,

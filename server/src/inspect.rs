@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use stentor_core::app::Isolation;
-use stentor_core::channels::RemoteStats;
+use stentor_core::channels::{RemoteStats, SavedStream};
 use stentor_core::inspect::{ClosedConnection, ConnectionList, ConnectionQuery, Lookup};
 use stentor_core::node::ConnectionLimiter;
 use stentor_core::stats::Stats;
@@ -119,6 +119,8 @@ pub enum AdminQuery {
     Closed(usize),
     /// The counters and the durations of turns.
     Counters,
+    /// The streams of channels.
+    Streams,
 }
 
 impl AdminQuery {
@@ -135,6 +137,7 @@ impl AdminQuery {
             Self::Connection(id) => AnswerBody::Connection(shard.explain(now, *id).map(Box::new)),
             Self::Closed(limit) => AnswerBody::Closed(shard.gone().take(*limit).cloned().collect()),
             Self::Counters => AnswerBody::Counters(Box::new((shard.stats(), *turns))),
+            Self::Streams => AnswerBody::Streams(shard.saved_streams(now)),
         };
         ShardAnswer { now, body }
     }
@@ -153,6 +156,7 @@ pub(crate) enum AnswerBody {
     Connection(Option<Box<Lookup>>),
     Closed(Vec<ClosedConnection>),
     Counters(Box<(Stats, Turns)>),
+    Streams(Vec<SavedStream>),
 }
 
 impl ShardAnswer {
@@ -161,6 +165,14 @@ impl ShardAnswer {
         match self.body {
             AnswerBody::Counters(counters) => Some(*counters),
             _ => None,
+        }
+    }
+
+    /// Returns the streams, if the query was for them.
+    pub(crate) fn streams(self) -> Vec<SavedStream> {
+        match self.body {
+            AnswerBody::Streams(streams) => streams,
+            _ => Vec::new(),
         }
     }
 

@@ -51,7 +51,11 @@ mod remote;
 #[cfg(feature = "program")]
 mod settings;
 pub mod socket;
+#[cfg(feature = "program")]
+mod state_file;
 mod throttle;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use answer::PendingAnswer;
 pub use builder::{BoundServer, BuildServer, HandlerFactory, NoTasks, ServerBuilder};
@@ -62,6 +66,7 @@ pub use isolation::{CatchPanics, EndOnPanic, end_process};
 pub use lifecycle::{ForceShutdown, HungShards, ShutdownReport};
 #[cfg(feature = "program")]
 pub use lifecycle::{Signals, program};
+pub use listen::{Listener, StreamMode};
 pub use log::{EventLog, LimitLog};
 pub use options::ServerOptions;
 #[cfg(feature = "tokens")]

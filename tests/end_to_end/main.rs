@@ -13,6 +13,7 @@ mod crowd;
 mod descriptors;
 mod drain;
 mod echo;
+mod edge;
 mod fan_out;
 mod floods;
 mod frames;

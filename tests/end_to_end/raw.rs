@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
@@ -52,8 +53,14 @@ impl RawSocket {
         Self::over(socket.into())
     }
 
+    /// Speaks over any connected stream socket.
+    pub(crate) fn over_any(socket: OwnedFd) -> Self {
+        Self::over(socket.into())
+    }
+
     fn over(stream: TcpStream) -> Self {
-        stream.set_nodelay(true).expect("an option");
+        // A unix socket has no such option.
+        let _ = stream.set_nodelay(true);
         stream.set_read_timeout(Some(SOON)).expect("an option");
         stream.set_write_timeout(Some(SOON)).expect("an option");
         let buffer = Vec::new();

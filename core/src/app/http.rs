@@ -11,6 +11,7 @@ use crate::delivery::codec::Codec;
 use crate::proto::http;
 use crate::proto::wire::Wire;
 use crate::session::http_response::HttpResponse;
+use crate::session::peer::RequestOrigin;
 use crate::tasks::TaskOptions;
 
 /// A complete request, of any path and method; it dereferences to its [head](http::Request).
@@ -18,7 +19,7 @@ use crate::tasks::TaskOptions;
 pub struct HttpRequest<'a> {
     head: http::Request<'a>,
     body: &'a [u8],
-    peer: Option<SocketAddr>,
+    origin: RequestOrigin,
     is_upgrade: bool,
     is_internal: bool,
     is_origin_allowed: bool,
@@ -29,7 +30,7 @@ impl<'a> HttpRequest<'a> {
     pub(crate) const fn new(
         head: http::Request<'a>,
         body: &'a [u8],
-        peer: Option<SocketAddr>,
+        origin: RequestOrigin,
         is_upgrade: bool,
         is_origin_allowed: bool,
         unix_time: Duration,
@@ -37,7 +38,7 @@ impl<'a> HttpRequest<'a> {
         Self {
             head,
             body,
-            peer,
+            origin,
             is_upgrade,
             is_internal: false,
             is_origin_allowed,
@@ -62,9 +63,16 @@ impl<'a> HttpRequest<'a> {
         self.body
     }
 
-    /// Returns the address of the peer, if the adapter has told it.
-    pub const fn peer(&self) -> Option<SocketAddr> {
-        self.peer
+    /// Returns the address of the client, if the adapter has told it. Behind a trusted
+    /// [proxy](crate::Config::proxies) it is the one that the proxy says; its port is 0 if the proxy
+    /// does not say that.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.origin.peer.get()
+    }
+
+    /// Returns whether a trusted [proxy](crate::Config::proxies) has sent it.
+    pub const fn is_of_trusted_proxy(&self) -> bool {
+        self.origin.is_trusted
     }
 
     /// Returns whether it is a valid opening handshake (RFC 6455 §4.2.1), which may be

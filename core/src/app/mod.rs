@@ -284,6 +284,13 @@ pub trait Handler: Sized {
         (CloseCode::TRY_LATER, "slow consumer")
     }
 
+    /// Returns the code and the reason with which connections of this codec are closed that send
+    /// messages faster than they may, if that is [configured](crate::Config::closes_excess).
+    fn too_many_messages(codec: Codec) -> (CloseCode, &'static str) {
+        let _ = codec;
+        (CloseCode::POLICY, "too many messages")
+    }
+
     /// Returns the code and the reason with which connections of this codec are closed when the server
     /// shuts down.
     fn shutdown(codec: Codec) -> (CloseCode, &'static str) {

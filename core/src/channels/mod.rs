@@ -11,6 +11,7 @@ pub(crate) mod publication;
 pub(crate) mod query;
 pub(crate) mod question;
 pub(crate) mod registry;
+pub(crate) mod saved;
 pub(crate) mod stream;
 pub(crate) mod streams;
 pub(crate) mod subscription;
@@ -24,4 +25,5 @@ pub use handle::{
 pub use message::ShardMessage;
 pub use publication::{KeptPublication, Publication, Retention};
 pub use query::{ChannelAnswer, ChannelQuery, HistoryQuery};
+pub use saved::{SavedError, SavedPart, SavedStream, SavedStreams, SavedWriter};
 pub use subscription::{MemberInfo, Recovery, RecoveryScope, Since, Subscribed, Subscription};

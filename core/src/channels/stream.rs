@@ -3,9 +3,13 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::Bytes;
 
 use crate::channels::publication::{KeptPublication, Retention};
 use crate::channels::query::{ChannelAnswer, HistoryQuery};
+use crate::channels::saved::SavedStream;
 use crate::channels::subscription::{Recovery, RecoveryScope, Since};
 use crate::position::{Epoch, Position};
 use crate::time::Timestamp;
@@ -47,6 +51,40 @@ impl ChannelStream {
             kept_until: now,
             known_until: now.after(retention.ttl),
             is_interrupted: false,
+        }
+    }
+
+    /// Returns a stream as it was saved, `elapsed` ago; `None` if it may be forgotten by now.
+    pub(crate) fn restored(saved: &SavedStream, elapsed: Duration, now: Timestamp) -> Option<Self> {
+        let known_for = saved.known_for.checked_sub(elapsed)?;
+        let kept_for = saved.kept_for.saturating_sub(elapsed);
+        let mut stream = Self {
+            epoch: saved.epoch,
+            top: saved.offset,
+            kept: saved.publications.iter().cloned().collect(),
+            kept_bytes: saved.publications.iter().map(bytes_of).sum(),
+            kept_until: now.after(kept_for),
+            known_until: now.after(known_for),
+            // Nobody is known to have got its newest one.
+            is_interrupted: true,
+        };
+        stream.expire(now);
+        (!known_for.is_zero()).then_some(stream)
+    }
+
+    /// Returns the stream as it is saved, under the name of its channel.
+    pub(crate) fn saved(&self, channel: &Bytes, now: Timestamp) -> SavedStream {
+        let publications = match self.kept_until > now {
+            true => self.kept.iter().cloned().collect(),
+            false => Vec::new(),
+        };
+        SavedStream {
+            channel: channel.clone(),
+            epoch: self.epoch,
+            offset: self.top,
+            kept_for: self.kept_until.since(now),
+            known_for: self.known_until.since(now),
+            publications,
         }
     }
 

@@ -1,8 +1,10 @@
 //! Streams of the channels that a shard owns: by name, and when something of them is to be forgotten.
 
 use alloc::collections::BinaryHeap;
+use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::hash::BuildHasher;
+use core::time::Duration;
 
 use bytes::Bytes;
 use foldhash::fast::FixedState;
@@ -11,6 +13,7 @@ use hashbrown::HashTable;
 use crate::chance::Chance;
 use crate::channels::publication::{KeptPublication, Retention};
 use crate::channels::query::{ChannelAnswer, HistoryQuery};
+use crate::channels::saved::SavedStream;
 use crate::channels::stream::{ChannelStream, Recovered};
 use crate::channels::subscription::Recovery;
 use crate::position::{Epoch, Position};
@@ -127,6 +130,59 @@ impl Streams {
         assert_eq!(kept, self.kept, "kept publications");
         assert_eq!(self.by_name.len(), self.len());
         assert_eq!(self.due.len(), self.len());
+    }
+
+    /// Returns the streams that are not over, as they are saved.
+    pub(crate) fn saved(&self, now: Timestamp) -> Vec<SavedStream> {
+        let streams = self.streams.iter().filter_map(|entry| match entry {
+            StreamEntry::Of { name, stream } if !stream.is_over(now) => {
+                Some(stream.saved(name, now))
+            }
+            _ => None,
+        });
+        streams.collect()
+    }
+
+    /// Takes a stream as it was saved, `elapsed` ago, unless its channel has one or it is over by now.
+    /// Without room, its publications are left out. Returns whether it was taken.
+    pub(crate) fn restore(
+        &mut self,
+        saved: &SavedStream,
+        elapsed: Duration,
+        has_room: bool,
+        now: Timestamp,
+    ) -> bool {
+        let name = &saved.channel;
+        let hash = self.hash.hash_one(&name[..]);
+        let streams = &self.streams;
+        let is_there = self.by_name.find(hash, |&at| streams[at].name() == name);
+        if is_there.is_some() {
+            return false;
+        }
+        let Some(mut stream) = ChannelStream::restored(saved, elapsed, now) else {
+            return false;
+        };
+        if !has_room {
+            stream.clear();
+        }
+        let kept = stream.kept();
+        self.kept = (self.kept.0 + kept.0, self.kept.1 + kept.1);
+        let bytes = stream.memory();
+        self.owned += bytes;
+        self.insert(Bytes::copy_from_slice(name), hash, stream);
+        true
+    }
+
+    /// Enters a stream, whose publications are counted already.
+    fn insert(&mut self, name: Bytes, hash: u64, stream: ChannelStream) -> u32 {
+        let due = stream.due();
+        self.owned += name.len();
+        let at = self.streams.insert(StreamEntry::Of { name, stream });
+        let (streams, state) = (&self.streams, &self.hash);
+        self.by_name
+            .insert_unique(hash, at, |&at| state.hash_one(streams[at].name()));
+        self.due.push(Reverse((due, at)));
+        at
     }
 
     /// Gives a publication the next offset in the stream of its channel, and keeps it.
@@ -295,19 +351,10 @@ impl Streams {
         action: impl FnOnce(&mut ChannelStream) -> R,
     ) -> R {
         let hash = self.hash.hash_one(name);
-        let state = &self.hash;
         let at = self.find(name).unwrap_or_else(|| {
             let epoch = Epoch::from_bits(self.epochs.next());
             let stream = ChannelStream::new(epoch, retention, now);
-            let due = stream.due();
-            let name = Bytes::copy_from_slice(name);
-            self.owned += name.len();
-            let at = self.streams.insert(StreamEntry::Of { name, stream });
-            let streams = &self.streams;
-            self.by_name
-                .insert_unique(hash, at, |&at| state.hash_one(streams[at].name()));
-            self.due.push(Reverse((due, at)));
-            at
+            self.insert(Bytes::copy_from_slice(name), hash, stream)
         });
         self.change(at, |_, stream| action(stream))
             .expect("an entry that is found is not vacant")

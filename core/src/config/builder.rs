@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use crate::config::error::{ConfigError, Unit, within};
 use crate::config::limits::{Config, ConfigBuilder, GIB, MIB, MS_10, Range};
 use crate::proto::http::{Hosts, Page};
+use crate::proto::proxy::Proxies;
 use crate::proto::ws::deflate;
 use crate::proto::ws::upgrade::Origins;
 use crate::time::micros;
@@ -48,6 +49,25 @@ impl ConfigBuilder {
     /// Sets the host names of the server. The default is any.
     pub fn hosts(mut self, hosts: Hosts) -> Self {
         self.0.hosts = hosts;
+        self
+    }
+
+    /// Sets the proxies that are trusted to say the address of their client. The default is none.
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
+        self.0.proxies = proxies;
+        self
+    }
+
+    /// Sets whether the limits per address hold for loopback addresses too. The default is no.
+    pub fn limits_loopback(mut self, limits: bool) -> Self {
+        self.0.limits_loopback = limits;
+        self
+    }
+
+    /// Sets whether a connection that sends faster than it may is closed, as the application
+    /// [says](crate::Handler::too_many_messages). By default it is not read until it may send again.
+    pub fn closes_excess(mut self, closes: bool) -> Self {
+        self.0.closes_excess = closes;
         self
     }
 

@@ -10,6 +10,7 @@ use core::time::Duration;
 use crate::config::connection::{CODECS, ConnectionLimits};
 use crate::config::error::Unit;
 use crate::proto::http::{HeadLimits, Hosts, MAX_HEADERS, Pages};
+use crate::proto::proxy::Proxies;
 use crate::proto::ws::MessageLimits;
 use crate::proto::ws::upgrade::Origins;
 use crate::time::micros;
@@ -23,6 +24,9 @@ macro_rules! limits {
             pub(crate) seed: u64,
             pub(crate) origins: Origins,
             pub(crate) hosts: Hosts,
+            pub(crate) proxies: Proxies,
+            pub(crate) limits_loopback: bool,
+            pub(crate) closes_excess: bool,
             pub(crate) websocket_paths: Vec<Cow<'static, str>>,
             pub(crate) pages: Pages,
             pub(crate) subprotocols: Vec<String>,
@@ -59,6 +63,9 @@ macro_rules! limits {
                         any: true,
                         allowed: Vec::new(),
                     },
+                    proxies: Proxies::default(),
+                    limits_loopback: false,
+                    closes_excess: false,
                     websocket_paths: Vec::new(),
                     pages: Pages::new(),
                     subprotocols: Vec::new(),
@@ -108,6 +115,9 @@ limits! {
     ///
     /// Further joins are refused, see [`Handler::on_subscribe_refused`](crate::Handler::on_subscribe_refused).
     "rooms.max_per_connection", channels_per_connection: count = 64, 1, KIB;
+    /// Number of connections per second that a shutdown closes, so that not all clients come back at
+    /// once; more if the shutdown timeout is short; 0 = all at once
+    "server.shutdown_rate", shutdown_rate: count = 5_000, 0, 1_000_000;
     /// Time limit for a request head
     "client.handshake_timeout", handshake_timeout: time = Duration::from_secs(5), MS_10, HOUR;
     /// Time after which a peer that reads nothing is disconnected
@@ -199,6 +209,23 @@ limits! {
     ///
     /// If it is not above `unsent_bytes`, that limit is fixed.
     "queue.max_unsent_bytes", unsent_bytes_max: bytes = MIB, 4 * KIB, GIB;
+    /// Maximum number of connections per client address, of IPv6 per network of 64 bits; 0 = unlimited
+    ///
+    /// Further ones get 429. Trusted proxies are not counted, but the clients that they name.
+    "limits.connections_per_address", address_connections: count = 4_096, 0, 1 << 20;
+    /// Maximum number of sessions per second that a client address opens; 0 = any
+    ///
+    /// Of one second, they may come at once. Further ones get 429.
+    "limits.sessions_per_address", address_sessions: count = 200, 0, 10_000;
+    /// Number of client addresses whose connections and sessions are counted, rounded up to a power of
+    /// two; at least twice as many as there are at a time
+    "limits.addresses", addresses: count = 1 << 16, 8, 1 << 24;
+    /// Maximum number of messages per second that a connection sends, pings included; 0 = any
+    "limits.messages_per_second", message_rate: count = 0, 0, 1_000_000;
+    /// Maximum number of bytes per second that a connection sends in its messages; 0 = any
+    "limits.bytes_per_second", byte_rate: bytes = 0, 0, GIB;
+    /// Time whose messages and bytes may come at once
+    "limits.burst", rate_burst: time = Duration::from_secs(1), MS_10, HOUR;
     /// Memory for connections and their queues, all shards together, at least 1MiB per shard; 0 =
     /// unlimited
     ///

@@ -11,6 +11,7 @@ mod tests;
 mod values;
 
 pub use crate::proto::http::{Hosts, Page, PageId, Pages};
+pub use crate::proto::proxy::{ForwardedField, Network, Proxies};
 pub use crate::proto::ws::upgrade::Origins;
 pub(crate) use connection::CODECS;
 pub use connection::ConnectionLimits;

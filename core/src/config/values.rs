@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use crate::config::limits::Config;
 use crate::proto::http::{HeadLimits, Hosts, Pages};
+use crate::proto::proxy::Proxies;
 use crate::proto::ws::deflate::Terms;
 use crate::proto::ws::upgrade::{Origins, Policy};
 use crate::proto::ws::{MessageLimits, MinRate};
@@ -34,6 +35,21 @@ impl Config {
     /// Returns the host names of the server.
     pub const fn hosts(&self) -> &Hosts {
         &self.hosts
+    }
+
+    /// Returns the proxies that are trusted to say the address of their client.
+    pub const fn proxies(&self) -> &Proxies {
+        &self.proxies
+    }
+
+    /// Returns whether the limits per address hold for loopback addresses too.
+    pub const fn limits_loopback(&self) -> bool {
+        self.limits_loopback
+    }
+
+    /// Returns whether a connection that sends faster than it may is closed.
+    pub const fn closes_excess(&self) -> bool {
+        self.closes_excess
     }
 
     /// Returns the pages that are answered without the application.

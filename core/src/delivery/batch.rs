@@ -279,24 +279,22 @@ impl Outbound {
             default: self.merge_or_keep(&mut frames, is_mixed),
             others: self.merge_others(&mut others),
         };
-        let mut saved = 0;
-        for &at in &members {
-            if recipients.except == Some(at) {
-                continue;
-            }
-            self.counts.members_offered += messages;
+        let (mut offered, mut taken) = (0, 0);
+        for &at in members.iter().filter(|&&at| recipients.except != Some(at)) {
+            offered += 1;
             // Without frames of other forms, nobody has another.
             let of_form = match others[..] {
                 [] => batch.default,
                 _ => batch.of(self.conns[at].form),
             };
             if of_form.is_some_and(|batch| self.push_batch(at, batch)) {
-                saved += messages - 1;
+                taken += 1;
             } else {
                 self.push_parts(at, &frames, &others, recipients.overflow);
             }
         }
-        self.exempt(saved);
+        self.counts.members_offered += messages * offered;
+        self.exempt(taken * messages.saturating_sub(1));
         // A batch has taken over the references to its parts, or is its only part.
         match batch.default {
             Some(batch) => self.store.release(batch),

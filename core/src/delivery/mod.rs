@@ -13,6 +13,7 @@ mod audit;
 mod batch;
 pub(crate) mod codec;
 mod conn;
+mod counts;
 mod depth;
 mod drops;
 mod flush_scheduler;
@@ -45,7 +46,6 @@ use crate::buffers::Buffers;
 use crate::config::Config;
 use crate::proto::ws::MinRate;
 use crate::proto::ws::deflate::{Compressor, DeflateCounts, SharedDeflate};
-use crate::stats::{Delivery, Priorities, Sent};
 use crate::table::Table;
 use crate::time::{Timestamp, micros};
 use batch::Batch;
@@ -66,6 +66,7 @@ use shedding::Shedding;
 pub(crate) use batch::{BatchFrames, Members, Recipients};
 pub use codec::{ChannelEvent, Codec, Outgoing};
 pub(crate) use conn::Written;
+pub(crate) use counts::DeliveryCounts;
 pub use depth::Depth;
 pub use drops::Drops;
 pub use frame::{Chunks, MAX_PAYLOAD};
@@ -159,32 +160,6 @@ struct Compression {
     threshold: usize,
     /// The window of the shared compressor, in bits.
     window: u8,
-}
-
-/// What delivery counts.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct DeliveryCounts {
-    pub(crate) delivery: Delivery,
-    pub(crate) priorities: Priorities,
-    pub(crate) sent: Sent,
-    /// Members that were offered a publication.
-    pub(crate) members_offered: u64,
-    /// Publications that were copied into frames.
-    pub(crate) copied: u64,
-    /// Messages that were encoded for a codec.
-    pub(crate) codec_encoded: u64,
-    /// Of those, how many codecs panicked.
-    pub(crate) codec_panics: u64,
-}
-
-impl DeliveryCounts {
-    /// Counts messages of a priority that left the queue of a connection unwritten because nobody is to
-    /// get them any more.
-    fn add_discarded(&mut self, of_conn: &mut Drops, priority: Option<u8>, messages: u64) {
-        self.delivery.discarded += messages;
-        self.priorities.of(priority).discarded += messages;
-        of_conn.discarded += messages;
-    }
 }
 
 impl Outbound {
@@ -347,8 +322,18 @@ impl Outbound {
     /// Returns whether as much was queued in this turn as may be: others are to have theirs.
     #[inline]
     pub(crate) const fn is_turn_over(&self) -> bool {
-        let offered = self.counts.delivery.offered - self.offered_before;
+        let offered = self
+            .counts
+            .delivery
+            .offered
+            .wrapping_sub(self.offered_before);
         offered >= SLICES * self.settings.slice as u64
+    }
+
+    /// Counts something as so many messages that this many of it make up a turn.
+    pub(super) const fn charge_turn(&mut self, per_turn: u64) {
+        let share = (SLICES * self.settings.slice as u64).div_ceil(per_turn);
+        self.offered_before = self.offered_before.wrapping_sub(share);
     }
 
     /// Returns the number of messages offered so far, for [`exempt`](Self::exempt_since).

@@ -8,7 +8,6 @@ use bytes::Bytes;
 
 use crate::delivery::Outbound;
 use crate::delivery::codec::{Codec, Form};
-use crate::delivery::variants::EncodedVariants;
 
 /// By number of the channel and slot.
 #[derive(Debug, Default)]
@@ -93,23 +92,9 @@ impl Outbound {
         codec.map_or(form, |codec| Form::new(codec, form.wire()))
     }
 
-    /// Returns whether the filter of a member lets a publication through. It is asked once for all
-    /// members on this shard that have the same one.
-    pub(super) fn passes(&mut self, variants: &mut EncodedVariants<'_>, at: u32) -> bool {
-        let own = variants
-            .own_codecs
-            .and_then(|channel| self.own_codecs.members.get(&(channel, at)));
-        let Some(filter) = own.and_then(|own| own.filter.as_ref()) else {
-            return true;
-        };
-        if let Some(&passes) = variants.frames.passed.get(filter) {
-            return passes;
-        }
-        let passes = (self.app.passes)(filter, &variants.outgoing()).unwrap_or_else(|| {
-            self.counts.codec_panics += 1;
-            false
-        });
-        variants.frames.passed.insert(filter.clone(), passes);
-        passes
+    /// Returns the filter of a member of a channel, if it has one.
+    pub(super) fn own_filter(&self, channel: u32, at: u32) -> Option<&Bytes> {
+        let own = self.own_codecs.members.get(&(channel, at));
+        own.and_then(|own| own.filter.as_ref())
     }
 }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::delivery::Outbound;
 use crate::delivery::conn::{Seal, Written};
 use crate::delivery::frame::Chunks;
-use crate::proto::transport::{Transport, TransportError};
+use crate::proto::transport::{Opened, Transport, TransportError};
 
 /// The transport of a link, and the bytes on both sides of it.
 #[derive(Debug)]
@@ -24,6 +24,19 @@ pub(super) struct Sealed {
     plain: usize,
     /// The peer has broken the protocol: nothing is opened or sealed any more.
     has_failed: bool,
+    /// The peer has been told that nothing more is sealed.
+    has_closed: bool,
+    /// A step of the handshake waits for the next turn.
+    waits_for_turn: bool,
+}
+
+/// What came of opening received bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct OpenedInput {
+    /// The peer has said that nothing more comes.
+    pub(crate) is_over: bool,
+    /// The handshake is done with that.
+    pub(crate) has_agreed: bool,
 }
 
 impl Sealed {
@@ -40,24 +53,41 @@ impl Sealed {
         self.unopened.capacity() + self.bytes.capacity() + self.transport.memory()
     }
 
-    fn open(&mut self, input: &mut [u8], plain: &mut Vec<u8>) -> Result<(), TransportError> {
+    /// Returns whether the peer has said that nothing more comes.
+    fn open(&mut self, input: &mut [u8], plain: &mut Vec<u8>) -> Result<bool, TransportError> {
         if self.has_failed {
-            return Ok(());
+            return Ok(false);
         }
         let opened = if self.unopened.is_empty() {
-            let consumed = self.transport.open(input, plain, &mut self.bytes);
-            consumed.map(|n| self.unopened.extend_from_slice(&input[n..]))
+            let opened = self.transport.open(input, plain, &mut self.bytes);
+            if let Ok(Opened { consumed, .. }) = opened {
+                self.unopened.extend_from_slice(&input[consumed..]);
+            }
+            opened
         } else {
             self.unopened.extend_from_slice(input);
-            let unopened = &mut self.unopened;
-            let consumed = self.transport.open(unopened, plain, &mut self.bytes);
-            consumed.map(|n| drop(unopened.drain(..n)))
+            let opened = self
+                .transport
+                .open(&mut self.unopened, plain, &mut self.bytes);
+            if let Ok(Opened { consumed, .. }) = opened {
+                self.unopened.drain(..consumed);
+            }
+            opened
         };
         if self.unopened.is_empty() || opened.is_err() {
             self.unopened = Vec::new();
         }
         self.has_failed = opened.is_err();
-        opened
+        opened.map(|opened| opened.is_over)
+    }
+
+    /// Says to the peer that nothing more is sealed. Returns whether that is to be written.
+    fn close(&mut self) -> bool {
+        if !self.has_failed && !self.has_closed {
+            self.has_closed = true;
+            self.transport.close(&mut self.bytes);
+        }
+        self.state() == Seal::Waits
     }
 }
 
@@ -74,6 +104,8 @@ impl Outbound {
             offered: 0,
             plain: 0,
             has_failed: false,
+            has_closed: false,
+            waits_for_turn: false,
         });
         self.link_bytes += link.memory() - before;
         self.conns[at].seal = Seal::Empty;
@@ -87,7 +119,8 @@ impl Outbound {
         self.sealed_links > 0 && self.conns[at].seal != Seal::None
     }
 
-    /// Opens received bytes, and appends them to `plain`.
+    /// Opens received bytes, and appends them to `plain`. A step of a handshake takes much time, and
+    /// counts as much as many messages.
     ///
     /// # Errors
     /// The peer broke the protocol of the transport. Nothing that waits can be sent any more but
@@ -97,12 +130,51 @@ impl Outbound {
         at: u32,
         input: &mut [u8],
         plain: &mut Vec<u8>,
-    ) -> Result<(), TransportError> {
-        let opened = self.with_sealed(at, |sealed| sealed.open(input, plain));
+    ) -> Result<OpenedInput, TransportError> {
+        let is_step = self.is_handshaking(at);
+        let opened = self.with_sealed(at, |sealed| {
+            sealed.waits_for_turn = false;
+            sealed.open(input, plain)
+        });
+        if is_step {
+            self.charge_turn(STEPS_PER_TURN);
+        }
         if self.has_sealed_bytes(at) {
             self.schedule(at);
         }
-        opened.unwrap_or(Ok(()))
+        let is_over = opened.unwrap_or(Ok(false))?;
+        Ok(OpenedInput {
+            is_over,
+            has_agreed: is_step && !self.is_handshaking(at),
+        })
+    }
+
+    fn is_handshaking(&self, at: u32) -> bool {
+        let sealed = self.conns[at].link.as_ref();
+        let sealed = sealed.and_then(|link| link.sealed.as_ref());
+        sealed.is_some_and(|sealed| !sealed.has_failed && sealed.transport.is_handshaking())
+    }
+
+    /// Keeps received bytes for the next turn, if they are a step of a handshake and this turn is
+    /// over. Returns whether they are.
+    pub(crate) fn keep_for_next_turn(&mut self, at: u32, input: &[u8]) -> bool {
+        let waits = self.is_turn_over() && self.is_handshaking(at);
+        if waits {
+            self.with_sealed(at, |sealed| {
+                sealed.unopened.extend_from_slice(input);
+                sealed.waits_for_turn = true;
+            });
+        }
+        waits
+    }
+
+    /// Returns whether a step of a handshake waits for the next turn.
+    pub(crate) fn waits_for_turn(&self, at: u32) -> bool {
+        let link = self.conns[at].link.as_ref();
+        self.is_sealed(at)
+            && link
+                .and_then(|link| link.sealed.as_ref())
+                .is_some_and(|sealed| sealed.waits_for_turn)
     }
 
     /// Calls something with the transport of a link, and takes note of its memory.
@@ -140,16 +212,28 @@ impl Outbound {
             return;
         };
         let before = sealed.memory();
-        if !sealed.has_failed {
+        if !sealed.has_failed && !sealed.has_closed {
             if sealed.bytes.capacity() == 0 {
                 sealed.bytes = self.buffers.take(0);
             }
+            let mut joined = self.buffers.take(0);
             let mut plain = Chunks::new();
             self.offer_plain(at, &mut plain);
             sealed.plain = plain.len();
-            if sealed.plain > 0 {
-                sealed.transport.seal(plain.as_slices(), &mut sealed.bytes);
+            match plain.as_slices() {
+                [] => {}
+                [one] => sealed.transport.seal(one, &mut sealed.bytes),
+                parts => {
+                    // As few records as can be.
+                    for part in parts {
+                        joined.extend_from_slice(part);
+                    }
+                    sealed.transport.seal(&joined, &mut sealed.bytes);
+                }
             }
+            drop(plain);
+            joined.clear();
+            self.buffers.give(joined);
         }
         self.link_bytes = self.link_bytes - before + sealed.memory();
         let conn = &mut self.conns[at];
@@ -198,6 +282,18 @@ impl Outbound {
         }
     }
 
+    /// Tells the peer that nothing more is sealed, unless it has been told. Returns whether
+    /// something is to be written for that first.
+    pub(crate) fn close_transport(&mut self, at: u32) -> bool {
+        let is_to_be_written = self.is_sealed(at)
+            && self.with_sealed(at, Sealed::close) == Some(true)
+            && !self.conns[at].stop.is_blocked();
+        if is_to_be_written {
+            self.schedule(at);
+        }
+        is_to_be_written
+    }
+
     /// Discards what can no longer be sealed, because the peer broke the protocol. Returns whether
     /// sealed bytes are still to be written.
     pub(crate) fn fail_transport(&mut self, at: u32) -> bool {
@@ -207,3 +303,6 @@ impl Outbound {
         self.has_sealed_bytes(at)
     }
 }
+
+/// How many steps of handshakes, of about 0.1 ms each, make up a turn.
+const STEPS_PER_TURN: u64 = 8;

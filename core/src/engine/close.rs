@@ -9,6 +9,7 @@ use crate::engine::output::{Event, Output};
 use crate::id::ConnId;
 use crate::inspect::closed::CloseInfo;
 use crate::proto::http::HandshakeError;
+use crate::proto::proxy::ProxyError;
 use crate::proto::ws::CloseState;
 use crate::proto::ws::PeerError;
 use crate::proto::ws::close::fitting_reason;
@@ -150,13 +151,14 @@ impl<A: AppTypes> Engine<A> {
             self.push_close(at, code, "");
             self.end(at, CloseInfo::with_code(CloseCause::Peer, code));
         } else if self.out.is_queue_empty(at) {
-            self.close_socket(at);
+            self.close_behind_transport(at);
         }
     }
 
     /// The peer has shut its side, and everything it sent has been handled.
     pub(crate) fn handle_end_of_input(&mut self, at: u32) {
         match self.slots[at].phase() {
+            Phase::Proxy => return self.refuse_proxy(at, ProxyError::Truncated),
             Phase::Head if self.is_amid_request(at) => {
                 let connection = self.take_connection(at);
                 self.refuse(at, connection, HandshakeError::Truncated);
@@ -178,13 +180,13 @@ impl<A: AppTypes> Engine<A> {
         match slot.phase() {
             //= rfc6455#section-7.2.2 "the server MUST simply _Close the WebSocket Connection_"
             Phase::Answering => self.after_answer(at),
-            Phase::Closing if slot.flags.eof() => self.close_socket(at),
+            Phase::Closing if slot.flags.eof() => self.close_behind_transport(at),
             Phase::Closing => match slot.decoder.state() {
                 //= rfc6455#section-5.5.1 "After both sending and receiving a Close message, an..."
                 //= rfc6455#section-5.5.1 "The server MUST close the underlying TCP connection..."
                 //= rfc6455#section-7.1.1 "The underlying TCP connection, in most normal cases,..."
                 //= rfc6455#section-7.1.2 "Once an endpoint has both sent and received a Close..."
-                CloseState::Closed => self.close_socket(at),
+                CloseState::Closed => self.close_behind_transport(at),
                 CloseState::Failed => self.shut_write(at),
                 _ => self.set_deadline(at, self.config.close_timeout),
             },
@@ -210,6 +212,13 @@ impl<A: AppTypes> Engine<A> {
         }
     }
 
+    /// Lets go of the socket, once its transport has told the peer that nothing more comes.
+    fn close_behind_transport(&mut self, at: u32) {
+        if !self.out.close_transport(at) {
+            self.close_socket(at);
+        }
+    }
+
     /// Lets go of the socket.
     pub(crate) fn close_socket(&mut self, at: u32) {
         if matches!(self.slots[at].phase(), Phase::Gone | Phase::Free) {
@@ -224,6 +233,7 @@ impl<A: AppTypes> Engine<A> {
         self.context_bytes -= decoder.context_bytes();
         decoder.release(&mut self.decode_buffers);
         self.wheel.disarm(&mut self.slots, at);
+        self.leave_address(at);
         self.slots[at].advance(PhaseStep::Close);
         self.counts.links.active -= u64::from(self.slots[at].flags.upgraded());
         self.closed.close(at, drops);
@@ -272,11 +282,15 @@ impl<A: AppTypes> Engine<A> {
     //= rfc6455#section-7.1.1 "An endpoint SHOULD use a method that cleanly closes the TCP..."
     //= rfc6455#section-7.1.1 "when a server is instructed to _Close the WebSocket Connection_..."
     pub(crate) fn shut_write(&mut self, at: u32) {
-        if self.slots[at].flags.eof() {
-            return self.close_socket(at);
-        }
         if self.slots[at].phase() == Phase::Lingering {
             return;
+        }
+        if self.out.close_transport(at) {
+            // Goes on when that is written.
+            return;
+        }
+        if self.slots[at].flags.eof() {
+            return self.close_socket(at);
         }
         self.slots[at].advance(PhaseStep::Shut);
         let id = self.slots.id(at);

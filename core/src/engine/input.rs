@@ -31,18 +31,26 @@ impl<A: AppTypes> Engine<A> {
             Phase::Head | Phase::Open | Phase::Closing => true,
             // The next request may come before the answer to this one.
             Phase::Answering => self.exchange(at).is_some(),
-            Phase::Free | Phase::Lingering | Phase::Gone => false,
+            Phase::Free | Phase::Proxy | Phase::Lingering | Phase::Gone => false,
         };
         is_wanted.then_some(at)
     }
 
-    /// Opens bytes that have come through a transport. `None` if the peer broke its protocol; then
-    /// the link is closed once what is sealed for it has been written.
-    pub(crate) fn open_sealed(&mut self, at: u32, bytes: &mut [u8]) -> Option<Vec<u8>> {
-        let mut plain = self.decode_buffers.buffers.take_for(bytes.len());
-        if self.out.open_sealed(at, bytes, &mut plain).is_ok() {
-            return Some(plain);
+    /// Opens bytes that have come through a transport; says whether the peer sends nothing more.
+    /// `None` if the peer broke its protocol; then the link is closed once what is sealed for it has
+    /// been written.
+    pub(crate) fn open_sealed(&mut self, at: u32, bytes: &mut [u8]) -> Option<(Vec<u8>, bool)> {
+        if self.out.keep_for_next_turn(at, bytes) {
+            self.schedule(at);
+            self.update_reading(at);
+            return Some((Vec::new(), false));
         }
+        let mut plain = self.decode_buffers.buffers.take_for(bytes.len());
+        if let Ok(opened) = self.out.open_sealed(at, bytes, &mut plain) {
+            self.counts.links.transports_agreed += u64::from(opened.has_agreed);
+            return Some((plain, opened.is_over));
+        }
+        self.counts.links.transports_failed += 1;
         self.decode_buffers.give(plain);
         self.fail_transport(at);
         None
@@ -58,6 +66,7 @@ impl<A: AppTypes> Engine<A> {
             && !slot.decoder.is_amid_message()
             && !slot.flags.eof()
             && !slot.flags.unread()
+            && !self.is_throttled(at)
             && !self.draining
     }
 
@@ -82,6 +91,7 @@ impl<A: AppTypes> Engine<A> {
         let slot = &self.slots[at];
         match slot.phase() {
             Phase::Open => {}
+            Phase::Head if self.out.waits_for_turn(at) => return Some(Pause::Behind),
             // Requests behind one that is not answered wait.
             Phase::Answering => {
                 let holds = self.exchange(at).is_some() && self.buffered_len(at) > 0;
@@ -93,6 +103,8 @@ impl<A: AppTypes> Engine<A> {
         }
         if slot.is_parked() {
             Some(Pause::Awaits)
+        } else if self.is_throttled(at) {
+            Some(Pause::Throttled)
         } else if self.draining {
             Some(Pause::Drain)
         } else if self.buffered_len(at) > MAX_BUFFERED {

@@ -33,7 +33,7 @@ impl<A: AppTypes> Engine<A> {
             id: self.slots.id(at),
             peer: slot.peer.get(),
             stage: match slot.phase() {
-                Phase::Head => ConnectionStage::Request,
+                Phase::Proxy | Phase::Head => ConnectionStage::Request,
                 Phase::Answering => ConnectionStage::Answer,
                 Phase::Open => ConnectionStage::Open,
                 Phase::Closing => ConnectionStage::Closing,
@@ -91,7 +91,7 @@ impl<A: AppTypes> Engine<A> {
             awaits.push(WaitReason::Write);
         }
         match slot.phase() {
-            Phase::Head => awaits.push(WaitReason::Request),
+            Phase::Proxy | Phase::Head => awaits.push(WaitReason::Request),
             Phase::Open if slot.decoder.pace_beyond(SMALL).is_some() => {
                 awaits.push(WaitReason::Message(slot.decoder.message_bytes()));
             }

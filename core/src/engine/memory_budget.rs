@@ -58,6 +58,7 @@ impl<A: AppTypes> Engine<A> {
             + self.closed.memory()
             + self.wheel.memory()
             + self.line_bytes()
+            + self.limit_bytes()
             + self.letter_bytes()
     }
 
@@ -150,6 +151,12 @@ impl<A: AppTypes> Engine<A> {
         self.out.shrink_lists();
         self.credits.shrink(connections);
         self.app_timers.shrink();
+        if let Some(addresses) = &mut self.addresses {
+            addresses.shrink(connections);
+        }
+        if let Some(rates) = &mut self.rates {
+            rates.shrink(connections);
+        }
         shrink(&mut self.resume, connections);
         shrink(&mut self.ended, connections);
         shrink(&mut self.notices, connections);

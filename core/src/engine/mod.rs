@@ -16,6 +16,7 @@ mod http;
 mod inbox;
 pub(crate) mod input;
 mod inspect;
+mod limits;
 mod membership;
 pub(crate) mod memory_budget;
 pub(crate) mod output;
@@ -49,19 +50,31 @@ use crate::engine::subscribe::Notice;
 use crate::id::{ConnId, ShardId};
 use crate::inspect::closed::ClosedConnections;
 use crate::proto::http::HandshakeError;
+use crate::proto::proxy::ProxyError;
 use crate::proto::ws::PeerError;
 use crate::proto::ws::{DecodeBuffers, MessageLimits};
+use crate::session::address_limiter::ShardAddresses;
 use crate::session::app_timers::AppTimers;
 use crate::session::app_types::AppTypes;
 use crate::session::ended::{Ended, Leftover};
+use crate::session::rate_limits::RateLimits;
 use crate::session::slab::Slab;
-use crate::session::sweep::Sweep;
+use crate::session::sweep::{ClosePace, Sweep};
 use crate::session::wheel::Wheel;
 use crate::stats::{ChannelStats, CloseCause, Deflation, Direct, Links, Received, Stats, Waiting};
 use crate::time::Timestamp;
 
 /// [`Handler::shutdown`](crate::Handler::shutdown), with panics caught where they are.
-pub(crate) type ShutdownClose = fn(Codec) -> (CloseCode, &'static str);
+pub(crate) type CloseAs = fn(Codec) -> (CloseCode, &'static str);
+
+/// Functions of the application that need no value of it.
+#[derive(Clone, Copy)]
+pub(crate) struct StaticCallbacks {
+    pub(crate) codecs: AppCodecs,
+    pub(crate) shutdown: CloseAs,
+    pub(crate) too_many_messages: CloseAs,
+    pub(crate) encode_close: EncodeClose,
+}
 
 /// [`Handler::encode_close`](crate::Handler::encode_close), with panics caught where they are.
 /// Returns whether there was none.
@@ -121,11 +134,19 @@ pub(crate) struct Engine<A: AppTypes> {
     pub(crate) task_waiters: Waiters,
     pub(crate) draining: bool,
     /// How connections of a codec are closed when the server shuts down.
-    pub(crate) shutdown: ShutdownClose,
+    pub(crate) shutdown: CloseAs,
     /// Last messages of wires without close codes.
     pub(crate) encode_close: EncodeClose,
+    /// How connections of a codec are closed that send faster than they may.
+    pub(crate) too_many_messages: CloseAs,
+    /// The limits of addresses, if there are any.
+    pub(crate) addresses: Option<ShardAddresses>,
+    /// The limits of what a connection sends, if there are any.
+    pub(crate) rates: Option<RateLimits>,
     /// An order that is being carried out for every connection.
     pub(crate) sweep: Option<Sweep>,
+    /// The pace of that, if connections are closed one after the other.
+    pub(crate) close_pace: Option<ClosePace>,
     /// Number of connections whose operations wait.
     pub(crate) parked: usize,
     pub(crate) counts: EngineCounts,
@@ -144,22 +165,17 @@ pub(crate) struct EngineCounts {
     pub(crate) closed: [u64; CloseCause::ALL.len()],
     pub(crate) peer_errors: [u64; PeerError::ALL.len()],
     pub(crate) refused: [u64; HandshakeError::COUNT],
+    pub(crate) proxy_refused: [u64; ProxyError::ALL.len()],
 }
 
 impl<A: AppTypes> Engine<A> {
-    pub(crate) fn new(
-        id: ShardId,
-        config: Config,
-        app: AppCodecs,
-        shutdown: ShutdownClose,
-        encode_close: EncodeClose,
-    ) -> Self {
+    pub(crate) fn new(id: ShardId, config: Config, callbacks: StaticCallbacks) -> Self {
         let shards = config.shards;
         debug_assert!(id.0 < shards);
         Self {
             id,
             now: Timestamp::ORIGIN,
-            out: Outbound::new(&config, app),
+            out: Outbound::new(&config, callbacks.codecs),
             slots: Slab::new(id),
             registry: ChannelRegistry::new(config.seed, shards),
             streams: Streams::new(config.seed ^ u64::from(id.0) << 48),
@@ -188,9 +204,13 @@ impl<A: AppTypes> Engine<A> {
             credits: Credits::new(&config),
             task_waiters: Waiters::default(),
             draining: false,
-            shutdown,
-            encode_close,
+            shutdown: callbacks.shutdown,
+            encode_close: callbacks.encode_close,
+            too_many_messages: callbacks.too_many_messages,
+            addresses: ShardAddresses::new(&config),
+            rates: RateLimits::new(&config),
             sweep: None,
+            close_pace: None,
             parked: 0,
             counts: EngineCounts::default(),
             closed: ClosedConnections::new(config.seed, config.gone_connections),
@@ -308,6 +328,7 @@ impl<A: AppTypes> Engine<A> {
             closed: self.counts.closed,
             peer_errors: self.counts.peer_errors,
             refused: self.counts.refused,
+            proxy_refused: self.counts.proxy_refused,
         }
     }
 }

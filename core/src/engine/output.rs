@@ -4,6 +4,7 @@
 use crate::channels::message::ShardMessage;
 use crate::id::{ConnId, ShardId};
 use crate::proto::http::{HandshakeError, PageId};
+use crate::proto::proxy::ProxyError;
 use crate::proto::ws::PeerError;
 use crate::session::app_types::AppTypes;
 use crate::stats::CloseCause;
@@ -103,6 +104,8 @@ pub enum Reason {
     /// So much was done at a stretch that others were to have their turn; it can
     /// go on at once.
     Turn,
+    /// The next connection is to be closed.
+    Drain,
     /// A channel keeps what was published, or its position, no longer.
     Stream,
 }
@@ -115,6 +118,8 @@ pub enum Event {
     Opened(ConnId),
     /// A request was refused.
     Refused(ConnId, HandshakeError),
+    /// A connection that must begin with a header of the PROXY protocol was closed.
+    ProxyRefused(ConnId, ProxyError),
     /// A peer broke the protocol.
     Failed(ConnId, PeerError),
     /// An upgraded connection ended.

@@ -1,7 +1,7 @@
 //! Pushes to a connection on its own behalf, which wait where the lane is full, and the bound on
 //! what waits behind one.
 
-use crate::delivery::{QueueFull, Written};
+use crate::delivery::QueueFull;
 use crate::engine::Engine;
 use crate::proto::ws::opcode::MessageType;
 use crate::session::app_types::{AppTypes, Backpressure};
@@ -44,13 +44,13 @@ impl<A: AppTypes> Engine<A> {
 
     /// Returns whether there is room after a write for what waits for that.
     #[inline(never)]
-    pub(crate) fn has_room_for_ops(&self, at: u32, written: &Written) -> bool {
+    pub(crate) fn has_room_for_ops(&self, at: u32, is_blocked: bool) -> bool {
         let deferred = self.slots[at].deferred.as_ref();
         if deferred.is_some_and(|deferred| deferred.behind_push().is_some()) {
             return self.out.is_push_lane_low(at);
         }
         // What it has sent is gone on with where its queue has room again.
-        let waits_for_socket = written.is_blocked && A::BACKPRESSURE == Backpressure::PauseReads;
+        let waits_for_socket = is_blocked && A::BACKPRESSURE == Backpressure::PauseReads;
         self.out.has_room(at) && !waits_for_socket
     }
 }

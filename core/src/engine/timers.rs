@@ -9,6 +9,7 @@ use crate::engine::memory_budget::SMALL;
 use crate::id::ConnId;
 use crate::inspect::connection_info::TimerKind;
 use crate::proto::http::HandshakeError;
+use crate::proto::proxy::ProxyError;
 use crate::proto::ws::{KeepaliveAction, KeepaliveTimes, SilenceAction};
 use crate::session::app_types::AppTypes;
 use crate::session::http_exchange::AnswerSource;
@@ -68,7 +69,7 @@ impl<A: AppTypes> Engine<A> {
             self.close_too_slow(at, CloseCause::SendRate, SENDS_TOO_SLOWLY);
             return true;
         }
-        let mut due = false;
+        let mut due = self.end_throttle(at);
         if self.is_pinged(at) {
             let times = self.keepalive_times();
             let slot = &mut self.slots[at];
@@ -108,7 +109,7 @@ impl<A: AppTypes> Engine<A> {
         let is_awaited = phase == Phase::Answering
             && matches!(source, Some(AnswerSource::Task | AnswerSource::Handler));
         let (awaited, delay) = match phase {
-            Phase::Head => (Some(Direction::Read), self.config.handshake_timeout),
+            Phase::Proxy | Phase::Head => (Some(Direction::Read), self.config.handshake_timeout),
             // The socket has no part in that.
             Phase::Answering if is_awaited => (None, self.config.answer_timeout),
             Phase::Answering => (Some(Direction::Write), self.config.write_timeout),
@@ -122,6 +123,7 @@ impl<A: AppTypes> Engine<A> {
         }
         self.slots[at].moment = None;
         match phase {
+            Phase::Proxy => self.refuse_proxy(at, ProxyError::Timeout),
             Phase::Head if self.is_amid_request(at) => {
                 let connection = self.take_connection(at);
                 self.refuse(at, connection, HandshakeError::Timeout);
@@ -247,7 +249,7 @@ impl<A: AppTypes> Engine<A> {
     pub(crate) fn next_timer(&self, at: u32) -> Option<(TimerKind, Timestamp)> {
         let (slot, config) = (&self.slots[at], &self.config);
         let deadline = slot.deadline().map(|at| match slot.phase() {
-            Phase::Head => (TimerKind::Handshake, at),
+            Phase::Proxy | Phase::Head => (TimerKind::Handshake, at),
             Phase::Answering => (TimerKind::Answer, at),
             _ => (TimerKind::Close, at),
         });
@@ -265,7 +267,9 @@ impl<A: AppTypes> Engine<A> {
             .read_deadline(at)
             .map(|at| (TimerKind::ReadRate, at));
         let sends = self.send_end(at).map(|at| (TimerKind::SendRate, at));
-        let timers = [deadline, stalled, silent, reads, sends];
+        let throttled = self.throttled_until(at);
+        let throttled = throttled.map(|at| (TimerKind::Throttle, at));
+        let timers = [deadline, stalled, silent, reads, sends, throttled];
         let timers = timers.into_iter().flatten();
         timers.min_by_key(|&(_, at)| at)
     }

@@ -36,7 +36,7 @@ impl<A: AppTypes> Engine<A> {
         }
         let slot = &self.slots[at];
         let (phase, has_pending) = (slot.phase(), slot.deferred.is_some());
-        if has_pending && self.has_room_for_ops(at, &written) {
+        if has_pending && self.has_room_for_ops(at, written.is_blocked) {
             self.unpark(at, Wait::Queue);
         }
         // Of one that is ending, the last that waited may have expired instead.

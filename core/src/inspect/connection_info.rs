@@ -144,6 +144,8 @@ pub enum Pause {
     Behind,
     /// The server drains.
     Drain,
+    /// It has sent more than it may.
+    Throttled,
 }
 
 /// What is due at some time.
@@ -166,6 +168,8 @@ pub enum TimerKind {
     ReadRate,
     /// The end of the time in which the peer may send too little of its message.
     SendRate,
+    /// The end of the time for which it is not read.
+    Throttle,
 }
 
 impl WaitReason {
@@ -247,6 +251,7 @@ impl Pause {
             Self::Awaits => "awaits",
             Self::Behind => "behind",
             Self::Drain => "drain",
+            Self::Throttled => "throttled",
         }
     }
 }
@@ -263,6 +268,7 @@ impl TimerKind {
             Self::Silence => "silence",
             Self::ReadRate => "read_rate",
             Self::SendRate => "send_rate",
+            Self::Throttle => "throttle",
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::time::Timestamp;
 pub struct Drain {
     tasks_until: Timestamp,
     close_until: Timestamp,
+    /// Whether connections are closed one after the other.
+    is_paced: bool,
     next: Stage,
     /// Goal of the stage that has begun last, until the stage has ended.
     goal: Option<DrainGoal>,
@@ -47,6 +49,8 @@ pub enum ShardOrder {
     Drain,
     /// [`Shard::handle_close_all`](crate::Shard::handle_close_all).
     Close(CloseCode),
+    /// [`Shard::handle_close_paced`](crate::Shard::handle_close_paced).
+    ClosePaced(CloseCode, Duration),
     /// [`Shard::handle_abort`](crate::Shard::handle_abort).
     Abort,
 }
@@ -57,6 +61,7 @@ impl ShardOrder {
         match self {
             Self::Drain => shard.handle_drain(now),
             Self::Close(code) => shard.handle_close_all(now, code),
+            Self::ClosePaced(code, within) => shard.handle_close_paced(now, code, within),
             Self::Abort => shard.handle_abort(now),
         }
     }
@@ -81,10 +86,19 @@ impl Drain {
             // A task that does not end must leave time for the close frames of all others.
             tasks_until: now.after(tasks),
             close_until: now.after(timeout),
+            is_paced: false,
             next: Stage::Tasks,
             goal: None,
             deadline: Deadline::new(now, tasks),
         }
+    }
+
+    /// Has connections be closed at [a rate](crate::Config::shutdown_rate), so that not all of them come
+    /// back at once.
+    #[must_use]
+    pub const fn paced(mut self) -> Self {
+        self.is_paced = true;
+        self
     }
 
     /// Returns the next step, or `None` after the last stage. `is_reached` returns whether all
@@ -111,6 +125,7 @@ impl Drain {
     pub fn handle_force(&mut self, now: Timestamp) {
         self.close_until = self.close_until.min(now.after(FORCED_CLOSE));
         self.goal = None;
+        self.is_paced = false;
         // Closing again gives connections that are closed already the moment that is left.
         if self.next <= Stage::Abort {
             self.next = Stage::Close;
@@ -126,7 +141,14 @@ impl Drain {
                 Stage::Close,
             ),
             Stage::Close => (
-                ShardOrder::Close(CloseCode::GOING_AWAY),
+                match self.is_paced {
+                    // The last ones have time to answer too.
+                    true => {
+                        let within = self.close_until.since(now).mul_f32(PACED_SHARE);
+                        ShardOrder::ClosePaced(CloseCode::GOING_AWAY, within)
+                    }
+                    false => ShardOrder::Close(CloseCode::GOING_AWAY),
+                },
                 DrainGoal::Empty,
                 self.close_until,
                 Stage::Abort,
@@ -162,6 +184,8 @@ impl Drain {
 
 /// Share of the timeout that tasks and queues may take.
 const TASK_SHARE: f32 = 0.75;
+/// Share of the time for close frames in which all of them are queued.
+const PACED_SHARE: f32 = 0.8;
 /// Time for close frames in a forced shutdown. It is enough for peers that read.
 const FORCED_CLOSE: Duration = Duration::from_millis(500);
 /// Time to abort as many connections as a server can have, some of them per turn.
@@ -268,6 +292,17 @@ mod tests {
         begin(&mut one, after(0.0));
         one.handle_force(after(0.0));
         assert_eq!(begin(&mut one, after(0.0)), (CLOSE, after(0.0)));
+    }
+
+    #[test]
+    fn a_paced_one_leaves_time_for_the_last_answers_and_a_forced_one_is_not_paced() {
+        let mut one = drain(40).paced();
+        begin(&mut one, after(0.0));
+        let within = Duration::from_secs(8);
+        let paced = ShardOrder::ClosePaced(CloseCode::GOING_AWAY, within);
+        assert_eq!(begin(&mut one, after(30.0)), (paced, after(40.0)));
+        one.handle_force(after(31.0));
+        assert_eq!(begin(&mut one, after(31.0)), (CLOSE, after(31.5)));
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 pub mod client;
 pub mod http;
+pub mod proxy;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod transport;
 pub mod wire;
 pub mod ws;

@@ -9,7 +9,7 @@ use core::fmt;
 pub trait Transport: fmt::Debug + Send {
     /// Opens received bytes. `input` begins with what the call before did not consume, which stands
     /// there unchanged. Appends plaintext to `plain`, and what is to be sent to the peer in any
-    /// case, such as a part of a handshake, to `reply`. Returns how many bytes were consumed.
+    /// case, such as a part of a handshake, to `reply`.
     ///
     /// # Errors
     /// The peer has broken the protocol of the transport, or the bytes were changed on their way.
@@ -19,14 +19,51 @@ pub trait Transport: fmt::Debug + Send {
         input: &mut [u8],
         plain: &mut Vec<u8>,
         reply: &mut Vec<u8>,
-    ) -> Result<usize, TransportError>;
+    ) -> Result<Opened, TransportError>;
 
-    /// Seals bytes of the wire, the parts of one stretch, and appends them to `out`. What is sealed
-    /// is sent in this order.
-    fn seal(&mut self, plain: &[&[u8]], out: &mut Vec<u8>);
+    /// Seals bytes of the wire and appends them to `out`. What is sealed is sent in this order.
+    fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>);
+
+    /// Appends to `out` what tells the peer that nothing more is sealed, if there is such a thing.
+    /// Called once at most.
+    fn close(&mut self, out: &mut Vec<u8>) {
+        let _ = out;
+    }
+
+    /// Returns whether what is opened next may be a step of a handshake, which takes much time.
+    fn is_handshaking(&self) -> bool {
+        false
+    }
 
     /// Returns the bytes of memory that it takes.
     fn memory(&self) -> usize;
+}
+
+/// How far received bytes were opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Opened {
+    /// The number of bytes that were consumed.
+    pub consumed: usize,
+    /// Whether the peer has said that nothing more comes.
+    pub is_over: bool,
+}
+
+impl Opened {
+    /// So many bytes were consumed; more may come.
+    pub const fn so_far(consumed: usize) -> Self {
+        Self {
+            consumed,
+            is_over: false,
+        }
+    }
+
+    /// So many bytes were consumed, and nothing more comes.
+    pub const fn to_the_end(consumed: usize) -> Self {
+        Self {
+            consumed,
+            is_over: true,
+        }
+    }
 }
 
 /// A peer has broken the protocol of the transport.

@@ -33,6 +33,15 @@ impl PeerAddr {
     }
 }
 
+/// From where a request has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct RequestOrigin {
+    /// The client, as far as it is known.
+    pub(crate) peer: PeerAddr,
+    /// Whether a trusted proxy has sent it.
+    pub(crate) is_trusted: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

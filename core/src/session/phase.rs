@@ -5,6 +5,8 @@
 pub(crate) enum Phase {
     /// Nobody is here.
     Free,
+    /// The header of a proxy is being read, which stands in front of everything else.
+    Proxy,
     /// Its request head is being read.
     Head,
     /// A page or a refusal is on its way to it, or its answer is awaited.
@@ -25,7 +27,7 @@ pub(crate) enum Phase {
 pub(crate) enum PhaseStep {
     /// A request is being answered, or its answer is awaited.
     Answer,
-    /// The next request of a kept connection is read.
+    /// The next request of a kept connection is read, or the first one behind the header of a proxy.
     NextRequest,
     /// A session is opened.
     Open,
@@ -43,6 +45,7 @@ impl Phase {
     /// | | Answer | NextRequest | Open | End | Shut | Close |
     /// |---|---|---|---|---|---|---|
     /// | Free | | | | | | |
+    /// | Proxy | | Head | | | | Gone |
     /// | Head | Answering | | Open | Closing | Lingering | Gone |
     /// | Answering | Answering | Head | Open | Closing | Lingering | Gone |
     /// | Open | | | | Closing | | Gone |
@@ -54,6 +57,8 @@ impl Phase {
         let next = match (self, step) {
             (Self::Free | Self::Gone, _) => return None,
             (_, Close) => Self::Gone,
+            (Self::Proxy, NextRequest) => Self::Head,
+            (Self::Proxy, _) => return None,
             (_, End) => Self::Closing,
             (Self::Head | Self::Answering, Answer) => Self::Answering,
             (Self::Answering, NextRequest) => Self::Head,
@@ -73,8 +78,9 @@ mod tests {
     use super::PhaseStep;
 
     /// Each phase, with the one behind each step in the order of the table.
-    const TABLE: [(Phase, [Option<Phase>; 6]); 7] = [
+    const TABLE: [(Phase, [Option<Phase>; 6]); 8] = [
         (Free, [None; 6]),
+        (Proxy, [None, Some(Head), None, None, None, Some(Gone)]),
         (
             Head,
             [

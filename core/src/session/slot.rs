@@ -149,6 +149,12 @@ impl<A: AppTypes> Slot<A> {
         self.phase
     }
 
+    /// The header of a proxy stands in front of all that comes. Only of a socket of which nothing has
+    /// come.
+    pub(crate) const fn expect_proxy(&mut self) {
+        self.phase = Phase::Proxy;
+    }
+
     /// Takes a step in its life.
     pub(crate) fn advance(&mut self, step: PhaseStep) {
         let next = self.phase.after(step);

@@ -12,10 +12,12 @@ use crate::proto::http::{
     Fields, HandshakeError, Hosts, HttpConnection, HttpEvent, HttpLimits, Request, check_fields,
     response,
 };
+use crate::proto::proxy::client_of;
 use crate::proto::ws::upgrade::{self, HeadAction, Policy, Upgrade};
 use crate::session::app_types::TaskEnd;
 use crate::session::ended::Leftover;
 use crate::session::http_exchange::{AnswerSource, HttpExchange};
+use crate::session::peer::{PeerAddr, RequestOrigin};
 use crate::session::phase::Phase;
 use crate::shard::Shard;
 
@@ -23,6 +25,7 @@ use crate::shard::Shard;
 struct CompleteRequest<'r> {
     connection: HttpConnection,
     request: Request<'r>,
+    origin: RequestOrigin,
     /// Its head as it was read.
     head: &'r [u8],
     body: &'r [u8],
@@ -69,17 +72,19 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             true => Err(HandshakeError::Draining),
             false => upgrade::decide(&request, &self.policy(at)),
         };
+        let action = action.and_then(|action| Ok((action, self.origin_of(at, &request)?)));
         match action {
-            Ok(HeadAction::Other(_)) if head.has_content() && !self.is_surplus(at) => {
+            Ok((HeadAction::Other(_), _)) if head.has_content() && !self.is_surplus(at) => {
                 let mut exchange = HttpExchange::new(connection);
                 exchange.head.extend_from_slice(&input[..len]);
                 self.ask_for_content(at, &mut exchange);
                 len + self.consume_content(at, exchange, &input[len..])
             }
-            Ok(action) => {
+            Ok((action, origin)) => {
                 let received = CompleteRequest {
                     connection,
                     request,
+                    origin,
                     head: &input[..len],
                     body: &[],
                 };
@@ -162,9 +167,16 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 .engine
                 .refuse(at, connection, HandshakeError::Malformed);
         };
+        // It was found before.
+        let Ok(origin) = self.origin_of(at, &request) else {
+            return self
+                .engine
+                .refuse(at, connection, HandshakeError::Forwarded);
+        };
         let received = CompleteRequest {
             connection,
             request,
+            origin,
             head: &head,
             body: &body,
         };
@@ -197,10 +209,13 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                 let error = HandshakeError::Memory;
                 return self.engine.refuse(at, received.connection, error);
             }
-            HeadAction::Upgrade(upgrade) => Ok(upgrade),
+            HeadAction::Upgrade(upgrade) => match self.engine.admit_session(at, received.origin) {
+                Ok(()) => Ok(upgrade),
+                Err(error) => return self.engine.refuse(at, received.connection, error),
+            },
             HeadAction::Other(error) => Err(error),
         };
-        let asked = self.http_request(at, &received.request, received.body, upgrade.is_ok());
+        let asked = self.http_request(at, &received, upgrade.is_ok());
         let handler = &mut self.handler;
         let decision = I::run(|| handler.on_request(&asked));
         self.carry_out(at, received, upgrade, decision);
@@ -218,7 +233,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             HeadAction::Other(error) => Err(error),
             HeadAction::Page(_) | HeadAction::Methods => Err(HandshakeError::NotFound),
         };
-        let asked = self.http_request(at, &received.request, received.body, upgrade.is_ok());
+        let asked = self.http_request(at, &received, upgrade.is_ok());
         let handler = &mut self.handler;
         let decision = I::run(|| handler.on_request_task(&asked, end));
         self.carry_out(at, received, upgrade, decision);
@@ -235,6 +250,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         let CompleteRequest {
             mut connection,
             request,
+            origin,
             head,
             body,
         } = received;
@@ -250,13 +266,17 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
                     _ if !accepted.wire.needs_handshake() => {
                         match self.engine.slots[at].is_answered() {
                             true => Err(HandshakeError::NotUpgrade),
-                            false => Ok(None),
+                            false if upgrade.is_ok() => Ok(None),
+                            false => self.engine.admit_session(at, origin).map(|()| None),
                         }
                     }
                     upgrade => upgrade.map(Some),
                 };
                 match opened {
-                    Ok(upgrade) => self.open(at, &request, upgrade.as_ref(), accepted),
+                    Ok(upgrade) => {
+                        self.engine.set_client_of_session(at, origin.peer);
+                        self.open(at, &request, upgrade.as_ref(), accepted);
+                    }
                     Err(error) => {
                         self.engine.leftovers.push(Leftover::State(accepted.state));
                         self.engine.refuse(at, connection, error);
@@ -299,8 +319,8 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             Some(Decision::Hold(state)) => {
                 let exchange = HttpExchange::new(connection);
                 self.engine.hold_request(at, exchange, state);
-                let held = self.http_request(at, &request, body, upgrade.is_ok());
-                self.call(at, None, |handler, ctx| handler.on_held(ctx, &held));
+                let asked = self.request_of(at, &request, body, origin, upgrade.is_ok());
+                self.call(at, None, |handler, ctx| handler.on_held(ctx, &asked));
             }
             None => {
                 self.engine
@@ -365,15 +385,30 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     fn http_request<'r>(
         &self,
         at: u32,
-        request: &Request<'r>,
-        body: &'r [u8],
+        received: &CompleteRequest<'r>,
         is_upgrade: bool,
     ) -> HttpRequest<'r> {
-        let peer = self.engine.slots[at].peer.get();
+        let CompleteRequest {
+            request,
+            origin,
+            body,
+            ..
+        } = received;
+        self.request_of(at, request, body, *origin, is_upgrade)
+    }
+
+    fn request_of<'r>(
+        &self,
+        at: u32,
+        request: &Request<'r>,
+        body: &'r [u8],
+        origin: RequestOrigin,
+        is_upgrade: bool,
+    ) -> HttpRequest<'r> {
         let has_origin = self.is_origin_allowed(at, request, is_upgrade);
         let unix_time = self.engine.unix_time();
         let is_internal = self.engine.slots[at].is_internal();
-        HttpRequest::new(*request, body, peer, is_upgrade, has_origin, unix_time)
+        HttpRequest::new(*request, body, origin, is_upgrade, has_origin, unix_time)
             .internal(is_internal)
     }
 
@@ -397,6 +432,20 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     /// Returns whether the origin of a request is allowed, which that of an upgrade is.
     fn is_origin_allowed(&self, at: u32, request: &Request<'_>, is_upgrade: bool) -> bool {
         is_upgrade || upgrade::is_origin_allowed(request, &self.policy(at))
+    }
+
+    /// Returns from where a request has come. A peer that is a trusted proxy may say so.
+    fn origin_of(&self, at: u32, request: &Request<'_>) -> Result<RequestOrigin, HandshakeError> {
+        let (peer, proxies) = (self.engine.slots[at].peer, &self.engine.config.proxies);
+        let is_trusted = proxies.trusts(peer.get().map(|peer| peer.ip()));
+        let client = match is_trusted {
+            true => client_of(request, proxies).map_err(|_| HandshakeError::Forwarded)?,
+            false => None,
+        };
+        Ok(RequestOrigin {
+            peer: client.map_or(peer, PeerAddr::new),
+            is_trusted,
+        })
     }
 
     /// Returns whether the connection is beyond the limit of connections.

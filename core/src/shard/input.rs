@@ -34,22 +34,17 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         peer: SocketAddr,
     ) -> ConnId {
         let id = self.accept(now, admission);
-        self.engine.slots[id.slot() as u32].peer = PeerAddr::new(peer);
+        self.engine
+            .set_client(id.slot() as u32, PeerAddr::new(peer));
         id
     }
 
-    /// Takes a new socket like [`accept_from`](Self::accept_from) whose bytes go through a
-    /// transport.
-    pub fn accept_over(
-        &mut self,
-        now: Timestamp,
-        admission: Admission,
-        peer: SocketAddr,
-        transport: Box<dyn Transport>,
-    ) -> ConnId {
-        let id = self.accept_from(now, admission, peer);
-        self.engine.out.set_transport(id.slot() as u32, transport);
-        id
+    /// Sends the bytes of a connection that was just accepted through a transport, behind a
+    /// [header](Self::expect_proxy_header) of the PROXY protocol if there is one.
+    pub fn set_transport(&mut self, id: ConnId, transport: Box<dyn Transport>) {
+        if let Some(at) = self.engine.slots.find(id) {
+            self.engine.out.set_transport(at, transport);
+        }
     }
 
     /// Takes a new socket of a peer whose address is not known, and returns the name of the
@@ -103,9 +98,10 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         peer: SocketAddr,
         input: &mut [u8],
     ) -> ConnId {
-        let id = self.accept_from(now, admission, peer);
+        let id = self.accept(now, admission);
         let at = id.slot() as u32;
         self.engine.slots[at].subprotocol = SubprotocolIndex::ANSWERED;
+        self.engine.set_client(at, PeerAddr::new(peer));
         self.handle_input(now, id, input);
         if self.engine.slots[at].phase() == Phase::Head {
             // There is no more of the head to come.
@@ -139,10 +135,10 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     /// [`read_buffer`](Self::read_buffer).
     pub fn handle_read(&mut self, now: Timestamp, id: ConnId, n: usize) {
         self.engine.set_time(now);
-        let Some(at) = self.engine.begin_input(id, n) else {
-            return;
-        };
         let range = HEADROOM..HEADROOM + n;
+        let Some(at) = self.engine.begin_input(id, n) else {
+            return self.handle_proxy_read(id, range);
+        };
         if self.engine.out.is_sealed(at) {
             let mut scratch = self.engine.out.lend_scratch();
             let opened = self.engine.open_sealed(at, &mut scratch[range]);
@@ -177,8 +173,13 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         self.engine.set_time(now);
         self.engine.vacate_scratch();
         let Some(at) = self.engine.begin_input(id, bytes.len()) else {
-            return;
+            return self.handle_proxy_input(id, bytes);
         };
+        self.handle_wire_bytes(at, bytes);
+    }
+
+    /// Handles bytes of the wire that are not in the scratch.
+    pub(crate) fn handle_wire_bytes(&mut self, at: u32, bytes: &mut [u8]) {
         if self.engine.out.is_sealed(at) {
             let opened = self.engine.open_sealed(at, bytes);
             return self.handle_opened(at, opened);
@@ -188,11 +189,15 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
 
     /// Handles what a transport has opened.
     #[inline(never)]
-    fn handle_opened(&mut self, at: u32, opened: Option<Vec<u8>>) {
+    fn handle_opened(&mut self, at: u32, opened: Option<(Vec<u8>, bool)>) {
         match opened {
-            Some(mut bytes) => {
+            Some((mut bytes, is_over)) => {
+                let id = self.engine.slots.id(at);
                 self.handle_bytes(at, &mut bytes);
                 self.engine.decode_buffers.give(bytes);
+                if is_over {
+                    self.handle_eof(self.engine.now, id);
+                }
             }
             None => self.settle(),
         }
@@ -252,6 +257,12 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
 
     /// Goes on with what is held back for a connection: its commands, then its bytes.
     pub(crate) fn resume(&mut self, at: u32) {
+        if self.engine.out.waits_for_turn(at) {
+            let opened = self.engine.open_sealed(at, &mut []);
+            self.handle_opened(at, opened);
+            self.engine.update_reading(at);
+            return;
+        }
         self.engine.unpark(at, Wait::Callback);
         self.engine.vacate_scratch();
         while !self.engine.slots[at].is_parked()
@@ -307,7 +318,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             self.engine.schedule(at);
         } else if self.engine.slots[at].flags.eof()
             && !(self.engine.slots[at].phase() == Phase::Open
-                && self.engine.slots[at].has_deferred_ops())
+                && (self.engine.slots[at].has_deferred_ops() || self.engine.is_throttled(at)))
         {
             self.engine.handle_end_of_input(at);
         }
@@ -342,7 +353,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         loop {
             let slot = &self.engine.slots[at];
             match slot.phase() {
-                Phase::Open if slot.is_parked() => return done,
+                Phase::Open if slot.is_parked() || self.engine.is_throttled(at) => return done,
                 // What is said to it in answer would wait for its socket, and is lost in no
                 // case: what it has sent is better left as it is.
                 Phase::Open
@@ -375,6 +386,12 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             };
             let start = done;
             done += step.consumed;
+            let is_message = step.event.is_some();
+            if self.engine.rates.is_some()
+                && !self.engine.charge_rate(at, step.consumed, is_message)
+            {
+                return input.len();
+            }
             let Some(event) = step.event else { return done };
             let within = |range: Range<usize>| start + range.start..start + range.end;
             match event {

@@ -10,6 +10,8 @@ mod inbox;
 pub(crate) mod input;
 mod inspect;
 mod output;
+mod proxy;
+mod saved;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -17,16 +19,18 @@ mod write;
 
 use alloc::vec::Vec;
 use core::marker::PhantomData;
+use core::time::Duration;
 
 pub use crate::engine::input::Admission;
 pub use crate::engine::output::{Event, Output, Reason};
 pub use crate::engine::timers::Direction;
+pub use crate::session::address_limiter::AddressLimiter;
 
 use crate::CloseCode;
 use crate::app::{Handler, Isolation, NoIsolation};
 use crate::config::Config;
 use crate::delivery::codec::{AppCodecs, Codec, CodecResult, Outgoing};
-use crate::engine::Engine;
+use crate::engine::{Engine, StaticCallbacks};
 use crate::id::ShardId;
 use crate::session::sweep::SweepOrder;
 use crate::stats::Stats;
@@ -70,18 +74,15 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     pub fn isolated(id: ShardId, config: &Config, handler: H) -> Self {
         Self {
             handler,
-            engine: Engine::new(
-                id,
-                config.clone(),
-                AppCodecs {
-                    encode: encode::<H, I>,
-                    passes: |filter, message| I::run(|| H::passes(filter, message)),
-                },
-                shutdown::<H, I>,
-                encode_close::<H, I>,
-            ),
+            engine: Engine::new(id, config.clone(), callbacks::<H, I>()),
             isolation: PhantomData,
         }
+    }
+
+    /// Has it count the connections and sessions of each address together with the other shards of its
+    /// server. Before it accepts.
+    pub fn share_addresses(&mut self, addresses: &AddressLimiter) {
+        self.engine.share_addresses(addresses);
     }
 
     /// Its place among the shards.
@@ -126,6 +127,18 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     pub fn handle_close_all(&mut self, now: Timestamp, code: CloseCode) {
         self.engine.set_time(now);
         self.engine.handle_new_messages();
+        self.engine.close_pace = None;
+        self.engine.begin_sweep(SweepOrder::Close(code));
+        self.settle();
+    }
+
+    /// Closes every connection like [`handle_close_all`](Self::handle_close_all), one after the other:
+    /// those of all shards at the [rate](Config::shutdown_rate) of the configuration, but all of them
+    /// within this time. The times between two vary by chance.
+    pub fn handle_close_paced(&mut self, now: Timestamp, code: CloseCode, within: Duration) {
+        self.engine.set_time(now);
+        self.engine.handle_new_messages();
+        self.engine.begin_pace(within);
         self.engine.begin_sweep(SweepOrder::Close(code));
         self.settle();
     }
@@ -158,6 +171,24 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         }
         self.settle_ends();
     }
+}
+
+/// What the engine calls without knowing the application.
+const fn callbacks<H: Handler, I: Isolation>() -> StaticCallbacks {
+    StaticCallbacks {
+        codecs: AppCodecs {
+            encode: encode::<H, I>,
+            passes: |filter, message| I::run(|| H::passes(filter, message)),
+        },
+        shutdown: shutdown::<H, I>,
+        too_many_messages: too_many_messages::<H, I>,
+        encode_close: encode_close::<H, I>,
+    }
+}
+
+/// Calls [`Handler::too_many_messages`].
+fn too_many_messages<H: Handler, I: Isolation>(codec: Codec) -> (CloseCode, &'static str) {
+    I::run(|| H::too_many_messages(codec)).unwrap_or((CloseCode::POLICY, ""))
 }
 
 /// Calls [`Handler::shutdown`].

@@ -35,8 +35,10 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         let application = application.map(|at| (at, Reason::Application));
         let due = self.engine.streams.next_due();
         let due = due.map(|at| (at, Reason::Stream));
+        let paced = self.engine.paced_until().map(|at| (at, Reason::Drain));
         connection
             .into_iter()
+            .chain(paced)
             .chain(due)
             .chain(press)
             .chain(spent)

@@ -8,6 +8,7 @@
 //! models that explore every interleaving with up to `LOOM_MAX_PREEMPTIONS` preemptions:
 //! `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 cargo test -p stentor-core --lib --release loom`
 
+mod address_table;
 mod atomic_counters;
 mod gauge;
 #[cfg(feature = "std")]
@@ -24,6 +25,7 @@ mod loom_semaphore;
 #[cfg(test)]
 mod loom_shared_ref;
 
+pub(crate) use address_table::{Counted, LazyTable};
 pub(crate) use atomic_counters::AtomicCounters;
 pub(crate) use gauge::Gauge;
 #[cfg(feature = "std")]

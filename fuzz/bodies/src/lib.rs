@@ -24,8 +24,10 @@ mod jwt;
 mod pack;
 mod peer;
 mod protocol;
+mod proxy;
 mod queue;
 mod reader;
+mod saved;
 mod session;
 mod stream;
 
@@ -42,7 +44,9 @@ pub use handshake::handshake;
 pub use header::header;
 pub use http::http;
 pub use jwt::jwt;
+pub use proxy::proxy;
 pub use queue::queue;
+pub use saved::saved;
 pub use session::session;
 
 use reader::InputReader;
@@ -51,7 +55,7 @@ use reader::InputReader;
 pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// Every fuzz target.
-pub const TARGETS: [FuzzTarget; 15] = [
+pub const TARGETS: [FuzzTarget; 17] = [
     ("header", header),
     ("decode", decode),
     ("differential", differential),
@@ -67,4 +71,6 @@ pub const TARGETS: [FuzzTarget; 15] = [
     ("jwt", jwt),
     ("api", api),
     ("fossil", fossil),
+    ("proxy", proxy),
+    ("saved", saved),
 ];

@@ -1,7 +1,7 @@
 //! Listener of the admin pages and the threads that serve it.
 
 use std::io::{self, ErrorKind, Read as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -14,14 +14,14 @@ use tracing::{debug, info};
 use super::connection::{AdminRules, HostCheck, KeepAliveLimit, Timeouts, serve};
 use super::socket::{AdminSocket, Waited, wait};
 use crate::inspect::AdminBackend;
-use crate::listen;
+use crate::listen::{self, Listener, StreamMode};
 use crate::metrics::Collector;
 use crate::socket::is_peer_error;
 
 /// An admin listener that is not served yet.
 #[derive(Debug)]
 pub struct Admin {
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     hosts: Hosts,
 }
 
@@ -35,19 +35,13 @@ pub struct Serving {
 
 impl Admin {
     /// Returns the pages on these listeners for requests to these hosts, or `None` without a listener.
-    ///
-    /// # Errors
-    /// Returns an error of the operating system.
-    pub(crate) fn new(listeners: Vec<TcpListener>, hosts: Hosts) -> io::Result<Option<Self>> {
-        listen::warn_of_admin(&listeners)?;
-        Ok((!listeners.is_empty()).then_some(Self { listeners, hosts }))
+    pub(crate) fn new(listeners: Vec<Listener>, hosts: Hosts) -> Option<Self> {
+        listen::warn_of_admin(&listeners);
+        (!listeners.is_empty()).then_some(Self { listeners, hosts })
     }
 
-    /// Returns the addresses.
-    ///
-    /// # Errors
-    /// Returns an error of the operating system.
-    pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+    /// Returns the addresses, without unix sockets.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
         listen::addresses(&self.listeners)
     }
 
@@ -60,10 +54,10 @@ impl Admin {
         backend: Arc<B>,
         collector: Arc<Collector>,
     ) -> io::Result<Serving> {
-        let addresses = self.addresses()?;
+        let addresses: Vec<String> = self.listeners.iter().map(ToString::to_string).collect();
         let serving = self.serve_within(backend, collector, Timeouts::DEFAULT)?;
         for address in addresses {
-            info!(%address, "admin pages on");
+            info!(address, "admin pages on");
         }
         Ok(serving)
     }
@@ -112,7 +106,7 @@ impl Drop for Serving {
 
 /// Serves one connection after the other.
 fn run<'a, B: AdminBackend>(
-    listeners: &[TcpListener],
+    listeners: &[Listener],
     stop: &'a UnixStream,
     backend: &B,
     serve: impl Fn(AdminSocket<'a>) -> io::Result<()>,
@@ -136,7 +130,7 @@ fn run<'a, B: AdminBackend>(
         }
         // One connection per listener, so that no listener waits for a busier one.
         for listener in listeners {
-            let served = match listener.accept() {
+            let served = match listener.accept(StreamMode::NonBlocking) {
                 Ok((stream, _)) => AdminSocket::new(stream, stop).and_then(&serve),
                 // There is none, or another thread was faster.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => continue,

@@ -58,8 +58,8 @@ pub(super) struct AdminSocket<'a> {
 impl<'a> AdminSocket<'a> {
     pub(super) fn new(stream: TcpStream, stop: &'a UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        // The responses to pipelined requests are written one by one.
-        stream.set_nodelay(true)?;
+        // The responses to pipelined requests are written one by one. A unix socket has no such option.
+        let _ = stream.set_nodelay(true);
         Ok(Self { stream, stop })
     }
 

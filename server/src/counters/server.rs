@@ -9,6 +9,8 @@ use tracing::warn;
 
 use super::statuses::{STATUSES, StatusCounters};
 use crate::Throttle;
+#[cfg(feature = "program")]
+use crate::state_file::CAUSES;
 
 /// Listener errors and answers of the admin pages. One per server.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub struct ServerCounters {
     accept_errors: AtomicU64,
     accept_log: Mutex<Throttle>,
     admin: StatusCounters,
+    #[cfg(feature = "program")]
+    state_refused: [AtomicU64; CAUSES.len()],
 }
 
 /// Values of [`ServerCounters`].
@@ -26,6 +30,9 @@ pub struct ServerCounts {
     pub accept_errors: u64,
     /// Requests for admin pages, in the order of [`STATUSES`].
     pub admin: [u64; STATUSES.len()],
+    /// State files that were not used, by cause.
+    #[cfg(feature = "program")]
+    pub(crate) state_refused: [u64; CAUSES.len()],
 }
 
 impl ServerCounters {
@@ -36,6 +43,8 @@ impl ServerCounters {
             accept_errors: AtomicU64::new(0),
             accept_log: Mutex::new(Throttle::new(ACCEPT_LINES, ACCEPT_LINES)),
             admin: StatusCounters::default(),
+            #[cfg(feature = "program")]
+            state_refused: Default::default(),
         }
     }
 
@@ -56,12 +65,24 @@ impl ServerCounters {
         self.admin.count(status);
     }
 
+    /// Counts a state file that is not used.
+    #[cfg(feature = "program")]
+    pub(crate) fn count_state_refused(&self, cause: &str) {
+        if let Some(at) = CAUSES.iter().position(|&other| other == cause) {
+            self.state_refused[at].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Returns the current values.
     #[must_use]
     pub fn counts(&self) -> ServerCounts {
         ServerCounts {
             accept_errors: self.accept_errors.load(Ordering::Relaxed),
             admin: self.admin.counts(),
+            #[cfg(feature = "program")]
+            state_refused: core::array::from_fn(|at| {
+                self.state_refused[at].load(Ordering::Relaxed)
+            }),
         }
     }
 }

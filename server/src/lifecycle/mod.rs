@@ -1,6 +1,10 @@
 //! Life cycle of a server: serving, the stages of the shutdown, the report; and of a program around it:
 //! settings, signals, exit code.
 
+#[cfg(all(feature = "program", feature = "tls"))]
+mod certificates;
+#[cfg(feature = "program")]
+mod notify;
 #[cfg(feature = "program")]
 mod pages;
 #[cfg(feature = "program")]

@@ -2,7 +2,6 @@
 //! [`stentor_core::node::Drain`]; threads, wake-ups and sockets are the adapter's.
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
@@ -14,12 +13,19 @@ use stentor_core::stats::Stats;
 use stentor_core::{ConnId, ShardId};
 use tracing::{error, info};
 
+#[cfg(all(feature = "program", feature = "tls"))]
+use super::certificates::CertificateWatch;
+#[cfg(feature = "program")]
+use super::notify::ServiceManager;
 #[cfg(feature = "program")]
 use super::pages::PageThreads;
 use super::{HungShards, ShutdownReport};
 use crate::builder::BoundServer;
 use crate::host::{Host, ShardInput};
+use crate::listen::Listener;
 use crate::{Clock, listen};
+#[cfg(all(feature = "program", feature = "tls"))]
+use crate::{Settings, tls::TlsServer};
 
 /// The threads of a running server. Dropping this stops them.
 pub trait Threads {
@@ -33,7 +39,7 @@ pub trait Threads {
     ///
     /// # Errors
     /// Returns an error of the operating system.
-    fn accept(&mut self, listeners: Vec<TcpListener>) -> io::Result<()>;
+    fn accept(&mut self, listeners: Vec<Listener>) -> io::Result<()>;
 
     /// Stops accepting. Waits until the deadline at most, since the acceptor may wait for a shard that
     /// hangs. Returns whether it has panicked.
@@ -45,6 +51,14 @@ pub trait Threads {
     /// Returns the counters of a shard that has stopped, or `None` if it has not. Does not wait. Drops
     /// what has not come to the shard.
     fn final_stats(&mut self, shard: ShardId) -> Option<io::Result<Stats>>;
+}
+
+/// Looks at the files of certificates from time to time, if there are any.
+#[cfg(all(feature = "program", feature = "tls"))]
+fn certificate_watch(settings: &Settings) -> io::Result<Option<CertificateWatch>> {
+    let start =
+        |tls: &TlsServer| CertificateWatch::start(tls.clone(), settings.tls_reload_interval);
+    settings.tls.as_ref().map(start).transpose()
 }
 
 /// The reason why a server stops serving.
@@ -106,14 +120,28 @@ pub fn serve<T: Threads>(
     let tasks = DrainTasks(&*host);
     start_timers(&host)?;
     // Served until the drain is over, since the pages are needed during the drain too.
+    #[cfg(all(feature = "program", feature = "tls"))]
+    let watch = certificate_watch(&bound.settings())?;
     #[cfg(feature = "program")]
     let pages = PageThreads::start(&host, bound.admin.take(), bound.settings(), scrapes)?;
     #[cfg(not(feature = "program"))]
     drop(scrapes);
+    #[cfg(feature = "program")]
+    let state_file = bound.state_file();
+    #[cfg(feature = "program")]
+    if let Some(file) = &state_file {
+        file.restore(&*host);
+    }
     let listeners = core::mem::take(&mut bound.listeners);
-    listen::announce(&listeners)?;
+    listen::announce(&listeners);
     state.remote.begin(&host);
     threads.accept(listeners)?;
+    // That of an application around the server is the application's.
+    #[cfg(feature = "program")]
+    let manager = match bound.is_program {
+        true => Some(ServiceManager::ready(&host)?),
+        false => None,
+    };
 
     let mut failed = match endings.recv() {
         Ok(Ending::Shutdown) => false,
@@ -126,13 +154,23 @@ pub fn serve<T: Threads>(
         Ok(Ending::Listener) | Err(_) => true,
     };
     info!("shutdown: stopping server and worker pool...");
+    #[cfg(feature = "program")]
+    if let Some(manager) = &manager {
+        manager.stopping();
+    }
     failed |= threads.stop_accepting(&mut Deadline::new(clock.now(), LAST_SOCKET));
     host.perform(state.dispatcher.cancel_delays());
     state.remote.end();
-    drain(&*host, bound.options.shutdown_timeout, &bound.force);
+    drain(&*host, &bound);
+    #[cfg(feature = "program")]
+    if let Some(file) = &state_file {
+        file.save(&*host);
+    }
     drop(tasks);
     let mut deadline = Deadline::new(clock.now(), HungShards::GRACE);
     threads.stop_shards(&mut deadline);
+    #[cfg(all(feature = "program", feature = "tls"))]
+    drop(watch);
     #[cfg(feature = "program")]
     drop(pages);
     let stats = take_stock(&mut threads, &mut deadline);
@@ -169,10 +207,13 @@ fn start_timers<N: Host>(host: &Arc<N>) -> io::Result<()> {
 }
 
 /// Drains every shard.
-fn drain<N: Host>(host: &N, timeout: Duration, force: &ForceShutdown) {
-    let state = host.state();
+fn drain<N: Host>(host: &N, bound: &BoundServer) {
+    let (state, force) = (host.state(), &bound.force);
     let clock = state.clock();
-    let mut stages = Drain::new(clock.now(), timeout);
+    let mut stages = Drain::new(clock.now(), bound.options.shutdown_timeout);
+    if bound.config.shutdown_rate() > 0 {
+        stages = stages.paced();
+    }
     let is_reached = |goal| match goal {
         DrainGoal::Quiet => state.remote.is_idle() && host.has_reached(goal),
         DrainGoal::Empty => host.has_reached(goal),

@@ -34,6 +34,12 @@ impl EventLog {
                     info!(%id, status, error, held_back, "upgrade error");
                 }
             }
+            Event::ProxyRefused(id, error) => {
+                if let Some(held_back) = self.refusals.admit(now) {
+                    let error = error.label();
+                    info!(%id, error, held_back, "no valid PROXY header");
+                }
+            }
             Event::Panicked(id) => {
                 if let Some(held_back) = self.panics.admit(now) {
                     error!(%id, held_back, "a callback panicked; its connection is closed");

@@ -96,6 +96,8 @@ fn streams(page: &mut Exposition, channels: &ChannelStats) {
         help,
         channels.positions_lost,
     );
+    let help = "Streams of channels restored from the state file.";
+    page.counter("stentor_streams_restored_total", help, channels.restored);
     let help = "Questions of connections to the application on one or all shards.";
     page.counter("stentor_shard_questions_total", help, channels.questions);
 }

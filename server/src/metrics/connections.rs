@@ -2,6 +2,7 @@
 
 use stentor_core::CloseCause;
 use stentor_core::proto::http::HandshakeError;
+use stentor_core::proto::proxy::ProxyError;
 use stentor_core::proto::ws::PeerError;
 use stentor_core::stats::Stats;
 
@@ -14,6 +15,7 @@ pub(super) fn connections(
         closed,
         peer_errors,
         refused,
+        proxy_refused,
         ..
     }: &Stats,
 ) {
@@ -60,6 +62,35 @@ pub(super) fn connections(
         help,
         "cause",
         causes.into_iter().zip(*refused),
+    );
+    let help = "TLS handshakes completed.";
+    page.counter(
+        "stentor_tls_handshakes_total",
+        help,
+        links.transports_agreed,
+    );
+    let help = "TLS connections whose peer broke the protocol, in the handshake or behind it.";
+    page.counter("stentor_tls_failures_total", help, links.transports_failed);
+    page.counter(
+        "stentor_proxy_headers_total",
+        "Headers of the PROXY protocol read in front of connections.",
+        links.proxy_headers,
+    );
+    let help = "Times that a connection was not read for a while because it had sent too much.";
+    page.counter("stentor_throttled_total", help, links.throttled);
+    let help = "Connections whose address had no place in the table of addresses.";
+    page.counter(
+        "stentor_addresses_untracked_total",
+        help,
+        links.addresses_untracked,
+    );
+    let causes = ProxyError::ALL.map(ProxyError::label);
+    let help = "Connections closed for want of a valid PROXY header, by cause.";
+    page.counters(
+        "stentor_proxy_headers_refused_total",
+        help,
+        "cause",
+        causes.into_iter().zip(*proxy_refused),
     );
     let help = "Pauses of reading because the send queue of the connection was full.";
     page.counter("stentor_read_pauses_total", help, links.read_pauses);

@@ -8,6 +8,7 @@ mod exposition;
 mod last_counters;
 mod server;
 mod tasks;
+mod tls;
 
 use stentor_core::ShardId;
 use stentor_core::channels::RemoteStats;
@@ -82,6 +83,7 @@ pub fn render(snapshot: &Snapshot<'_>) -> String {
     channels::channels(&mut page, &sum);
     channels::direct(&mut page, &sum, snapshot.remote);
     tasks::tasks(&mut page, &sum, &snapshot.dispatch);
+    tls::certificates(&mut page, snapshot.settings);
     server::server(&mut page, snapshot);
     page.text()
 }

@@ -8,6 +8,7 @@ use super::Snapshot;
 use super::exposition::{Counted, Exposition};
 use crate::counters::STATUSES;
 use crate::settings::flag::FLAGS;
+use crate::state_file::CAUSES;
 
 pub(super) fn server(page: &mut Exposition, snapshot: &Snapshot<'_>) {
     let Snapshot {
@@ -73,6 +74,14 @@ pub(super) fn server(page: &mut Exposition, snapshot: &Snapshot<'_>) {
         help,
         "status",
         statuses.iter().map(String::as_str).zip(counts.admin),
+    );
+
+    let help = "State files that were not used, by cause.";
+    page.counters(
+        "stentor_state_file_refused_total",
+        help,
+        "cause",
+        CAUSES.into_iter().zip(counts.state_refused),
     );
 
     let help = "Log lines dropped because the queue was full or writing failed.";

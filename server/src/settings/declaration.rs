@@ -26,6 +26,9 @@ pub(crate) enum FlagKind {
     Origins,
     Hosts,
     Subprotocols,
+    /// Names of files.
+    Paths,
+    Proxies,
     /// A text, and its default.
     Text(&'static str),
     /// A text that is not shown.

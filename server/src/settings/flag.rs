@@ -10,8 +10,9 @@ use stentor_core::config::Range;
 
 use super::Settings;
 use super::declaration::{Declaration, FlagKind};
+use super::machine::MEMORY_BUDGET;
 use super::table::{SECTIONS, own, section_prefix};
-use super::value::{Bounds, HOSTS, ORIGINS, SUBPROTOCOLS};
+use super::value::{Bounds, HOSTS, ORIGINS, PROXIES, SUBPROTOCOLS};
 use crate::address::ADDRESSES;
 
 /// A setting: a flag, an environment variable and a path in the file.
@@ -76,7 +77,8 @@ impl Flag {
             kind: FlagKind::Limit(range),
             about: range.about(),
             range: None,
-            default: None,
+            default: (range.setting == MEMORY_BUDGET)
+                .then_some("half of the memory of the cgroup or the machine"),
         }
     }
 
@@ -181,6 +183,8 @@ impl Flag {
             FlagKind::Origins => ORIGINS.into(),
             FlagKind::Hosts => HOSTS.into(),
             FlagKind::Subprotocols => SUBPROTOCOLS.into(),
+            FlagKind::Paths => "names of files".into(),
+            FlagKind::Proxies => PROXIES.into(),
         }
     }
 }

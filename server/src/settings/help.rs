@@ -128,6 +128,8 @@ fn value_name(flag: &Flag) -> String {
         (FlagKind::Origins, _) => "ORIGIN",
         (FlagKind::Hosts, _) => "HOST",
         (FlagKind::Subprotocols, _) => "NAME",
+        (FlagKind::Paths, _) => "FILE",
+        (FlagKind::Proxies, _) => "NETWORK",
         (FlagKind::Switch, _) => "BOOL",
         (FlagKind::Choice(..), _) if flag.key == "log.level" => "LEVEL",
         (FlagKind::Choice(words, _) | FlagKind::Words(words), _) => {

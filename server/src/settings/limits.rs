@@ -7,6 +7,7 @@ use stentor_core::config::{ConfigBuilder, ConfigError};
 
 use super::error::{SettingsError, Source};
 use super::flag::Flag;
+use super::machine::{self, MEMORY_BUDGET};
 use super::raw::RawSettings;
 use super::value::Bounds;
 
@@ -17,10 +18,13 @@ pub(super) fn config(raw: &RawSettings, builder: ConfigBuilder, channels: u64) -
         .seed(seed(raw))
         .shards(shards(raw))
         .compression(raw.switch("compression.enabled"))
+        .limits_loopback(raw.switch("limits.loopback"))
+        .closes_excess(raw.choice("limits.excess") == "close")
         .subprotocols(raw.subprotocols());
     for range in Config::RANGES {
         match range.setting {
             PING_INTERVAL => {}
+            MEMORY_BUDGET => builder = builder.limit(range, memory_budget(raw, range.max)),
             MAX_CHANNELS => builder = builder.limit(range, raw.number(MAX_CHANNELS).max(channels)),
             setting => builder = builder.limit(range, raw.number(setting)),
         }
@@ -36,6 +40,15 @@ pub(super) fn config(raw: &RawSettings, builder: ConfigBuilder, channels: u64) -
         }
         Config::default()
     })
+}
+
+/// Returns the memory budget: what is given, or a share of the memory that the process may take.
+fn memory_budget(raw: &RawSettings, most: u64) -> u64 {
+    let share = || {
+        raw.memory
+            .map(|memory| machine::budget(memory, shards(raw), most))
+    };
+    raw.number_given(MEMORY_BUDGET).or_else(share).unwrap_or(0)
 }
 
 /// Returns the ping interval, which has to leave time for the pong. If only the pong wait is given

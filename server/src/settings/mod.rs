@@ -16,11 +16,15 @@ mod gateway;
 mod help;
 mod json;
 mod limits;
+mod machine;
 mod namespaces;
 mod raw;
 mod secrets;
 mod sources;
 mod table;
+#[cfg(feature = "tls")]
+mod tls;
+mod tls_table;
 pub(crate) mod value;
 
 use core::time::Duration;
@@ -34,6 +38,7 @@ use stentor_core::{Config, OverflowPolicy};
 use stentor_gateway::{GatewaySettings, NoRoomPolicy, Rooms};
 use tracing::level_filters::LevelFilter;
 
+use crate::state_file::StateFile;
 use crate::{ServerOptions, pages};
 
 pub use command::run_command;
@@ -52,6 +57,8 @@ pub struct Settings {
     pub config: Config,
     /// The endpoints to listen on; for port 0 the operating system chooses one.
     pub listen: Vec<Endpoint>,
+    /// The mode of the files of unix sockets.
+    pub socket_mode: u32,
     /// The endpoint of the admin pages, if there is one.
     pub admin_listen: Option<Endpoint>,
     /// The allowed hosts of the admin pages.
@@ -68,11 +75,18 @@ pub struct Settings {
     pub message_ttl: Option<Duration>,
     /// The settings of the channel protocol, shared by all shards.
     pub gateway: Arc<GatewaySettings>,
+    /// The TLS of the listeners, but for those of the admin pages.
+    #[cfg(feature = "tls")]
+    pub tls: Option<crate::tls::TlsServer>,
+    /// How often the files of certificates are looked at.
+    pub tls_reload_interval: Duration,
     /// What signs tokens.
     pub(crate) signing: Signing,
     /// The options of the server. [`from_args`](Self::from_args) always sets the maximum number of
     /// connections; [`parse`](Self::parse) sets it only if it is given.
     pub options: ServerOptions,
+    /// The state file, if there is one.
+    pub(crate) state_file: Option<StateFile>,
     /// The order of the tasks of a connection.
     pub task_order: TaskOrder,
     /// The duration of the built-in task.
@@ -102,7 +116,8 @@ impl Settings {
     }
 
     /// Returns the settings of this process. Raises the soft limit of open files to the hard one and
-    /// sets [`ServerOptions::max_connections`] from it.
+    /// sets [`ServerOptions::max_connections`] from it. Sets the memory budget from the memory that the
+    /// process may take, if none is given.
     ///
     /// Exits after `--help` and `--version` with code 0, and after an error, which it prints to
     /// standard error, with code 2.
@@ -110,11 +125,12 @@ impl Settings {
     pub fn from_args(program_name: &str) -> Self {
         let args =
             core::iter::once(OsString::from(program_name)).chain(std::env::args_os().skip(1));
-        let parsed = Self::parse(
-            args,
-            |name| std::env::var_os(name),
-            |path| std::fs::read_to_string(path),
-        );
+        let read = |path: &Path| std::fs::read_to_string(path);
+        let raw = RawSettings::collect(args, |name| std::env::var_os(name), read);
+        let parsed = raw.and_then(|mut raw| {
+            raw.memory = machine::memory(|path| read(path).ok());
+            Self::from_raw(&raw)
+        });
         let claimed = parsed.and_then(|mut settings| {
             settings.options.max_connections = Some(connections::limit(&settings)?);
             Ok(settings)
@@ -153,7 +169,9 @@ impl Settings {
         let origins = origins(raw, is_loopback);
         let public_metrics = raw.switch("metrics.public");
         let has_metrics = is_loopback || public_metrics;
-        let builder = Config::builder().hosts(hosts(raw, &origins, is_loopback));
+        let builder = Config::builder()
+            .hosts(hosts(raw, &origins, is_loopback))
+            .proxies(raw.proxies());
         let handler = match raw.choice("server.handler") {
             "rooms" => HandlerKind::Rooms,
             "echo" => HandlerKind::Echo,
@@ -179,6 +197,7 @@ impl Settings {
         let settings = Self {
             config: limits::config(raw, builder, channels as u64),
             listen,
+            socket_mode: raw.socket_mode(),
             admin_listen,
             admin_hosts,
             handler,
@@ -188,6 +207,9 @@ impl Settings {
             message_ttl: rooms.ttl,
             gateway,
             signing,
+            #[cfg(feature = "tls")]
+            tls: tls::server(raw),
+            tls_reload_interval: raw.time(tls_table::RELOAD_INTERVAL),
             options: ServerOptions {
                 workers: raw.number("tasks.workers") as usize,
                 task_queue: raw.number("tasks.queue") as usize,
@@ -196,6 +218,7 @@ impl Settings {
                     .map(|n| n as usize),
                 shutdown_timeout: Duration::from_millis(raw.number("server.shutdown_timeout")),
             },
+            state_file: raw.state_file(),
             task_order: rooms.task_order,
             work_time: Duration::from_millis(raw.number("rooms.work_time")),
             log_level: raw.choice("log.level").parse().unwrap_or(LevelFilter::INFO),

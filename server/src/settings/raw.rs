@@ -2,18 +2,23 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+#[cfg(feature = "tls")]
+use std::path::PathBuf;
 use std::time::Duration;
 
+use stentor_core::config::{ForwardedField, Proxies};
 use stentor_core::proto::http::HostPattern;
 use stentor_core::proto::ws::upgrade::Origin;
 
 use super::declaration::FlagKind;
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, EndpointPlace};
 use super::error::{SettingsError, Source};
 use super::flag::Flag;
 use super::table::DEFAULT_LISTEN;
-use super::value::{self, Allowed};
-use crate::address::{self, Problem};
+use super::value::{self, Allowed, Trusted};
+use crate::address::Problem;
+use crate::listen::DEFAULT_MODE;
+use crate::state_file::StateFile;
 
 /// The values given: for each setting the text of the source that takes precedence. Collects all
 /// errors, so that they are reported together.
@@ -21,6 +26,8 @@ use crate::address::{self, Problem};
 pub(super) struct RawSettings {
     pub(super) values: BTreeMap<&'static str, RawValue>,
     pub(super) errors: RefCell<Vec<SettingsError>>,
+    /// Bytes of memory that the process may take, if that is known and counts.
+    pub(super) memory: Option<u64>,
 }
 
 pub(super) struct RawValue {
@@ -139,9 +146,21 @@ impl RawSettings {
 
     /// Returns the endpoints to listen on.
     pub(super) fn endpoints(&self) -> Vec<Endpoint> {
-        let flag = Flag::of("server.listen");
+        let behind_proxies = self.endpoints_of("proxy.listen", None);
+        // Who listens for proxies only need not say that it does not for others.
+        let default = behind_proxies.is_empty().then_some(DEFAULT_LISTEN);
+        let mut endpoints = self.endpoints_of("server.listen", default);
+        endpoints.extend(behind_proxies);
+        endpoints
+    }
+
+    fn endpoints_of(&self, key: &str, default: Option<&str>) -> Vec<Endpoint> {
+        let flag = Flag::of(key);
         match self.values.get(flag.key) {
-            None => self.endpoint(flag, DEFAULT_LISTEN).into_iter().collect(),
+            None => {
+                let default = default.and_then(|default| self.endpoint(flag, default));
+                default.into_iter().collect()
+            }
             Some(value) if value.texts.is_empty() => {
                 self.refuse(flag, "[]");
                 Vec::new()
@@ -171,10 +190,17 @@ impl RawSettings {
 
     fn endpoint(&self, flag: &'static Flag, text: &str) -> Option<Endpoint> {
         let source = self.source(flag.key);
-        match address::addresses(text) {
-            Ok(addresses) => {
+        match EndpointPlace::parse(text) {
+            Ok(place) => {
                 let name = flag.short.unwrap_or(flag.key);
-                Some(Endpoint::new(name, text.into(), source, addresses))
+                let has_proxy_header = flag.key == "proxy.listen";
+                Some(Endpoint::new(
+                    name,
+                    text.into(),
+                    source,
+                    place,
+                    has_proxy_header,
+                ))
             }
             Err(Problem::Form) => {
                 self.refuse(flag, text);
@@ -205,6 +231,47 @@ impl RawSettings {
     /// Returns the subprotocols in order of preference.
     pub(super) fn subprotocols(&self) -> Vec<String> {
         self.list(Flag::of("websocket.subprotocols"), value::subprotocol)
+    }
+
+    /// Returns names of files.
+    #[cfg(feature = "tls")]
+    pub(super) fn paths(&self, key: &str) -> Vec<PathBuf> {
+        self.list(Flag::of(key), |text| Some(text.into()))
+    }
+
+    /// Returns the proxies that are trusted.
+    pub(super) fn proxies(&self) -> Proxies {
+        let trusted = self.list(Flag::of("proxy.trusted"), value::trusted);
+        Proxies {
+            unix: trusted.contains(&Trusted::Unix),
+            networks: trusted.iter().filter_map(Trusted::network).collect(),
+            field: match self.choice("proxy.field") {
+                "forwarded" => ForwardedField::Forwarded,
+                "none" => ForwardedField::None,
+                _ => ForwardedField::XForwardedFor,
+            },
+        }
+    }
+
+    /// Returns the state file, if there is one.
+    pub(super) fn state_file(&self) -> Option<StateFile> {
+        let path = self.text_or_default("server.state_file");
+        let file = StateFile {
+            path: path.into(),
+            max_bytes: self.number("server.state_max_bytes"),
+            max_age: self.time("server.state_max_age"),
+        };
+        (!path.is_empty()).then_some(file)
+    }
+
+    /// Returns the mode of the files of unix sockets.
+    pub(super) fn socket_mode(&self) -> u32 {
+        let flag = Flag::of("server.socket_mode");
+        let text = self.text_or_default(flag.key);
+        value::mode(text).unwrap_or_else(|| {
+            self.refuse(flag, text);
+            DEFAULT_MODE
+        })
     }
 
     fn list<T>(&self, flag: &Flag, parse: fn(&str) -> Option<T>) -> Vec<T> {

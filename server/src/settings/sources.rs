@@ -39,6 +39,7 @@ impl RawSettings {
         let mut raw = Self {
             values: BTreeMap::new(),
             errors: RefCell::new(errors),
+            memory: None,
         };
         let config = match matches.get_one::<String>(help::CONFIG) {
             Some(path) => Some((PathBuf::from(path), Source::Flag("--config".into()))),
@@ -125,10 +126,10 @@ impl Flag {
 
     /// Returns whether several values can be given.
     pub(crate) const fn is_list(&self) -> bool {
-        use FlagKind::{Addresses, Hosts, Origins, Subprotocols, Words};
+        use FlagKind::{Addresses, Hosts, Origins, Paths, Proxies, Subprotocols, Words};
         matches!(
             self.kind,
-            Addresses | Origins | Hosts | Subprotocols | Words(_)
+            Addresses | Origins | Hosts | Paths | Subprotocols | Proxies | Words(_)
         )
     }
 

@@ -6,15 +6,19 @@ use stentor_core::config::Unit;
 use super::Settings;
 use super::client_table;
 use super::declaration::FlagKind::{
-    self, Address, Addresses, Choice, Hosts, Limit, Number, Origins, Subprotocols, Switch,
+    self, Address, Addresses, Choice, Hosts, Limit, Number, Origins, Proxies, Subprotocols, Switch,
+    Text,
 };
 use super::declaration::{Declaration, bytes, count, millis, open};
+use super::tls_table;
 use super::value::Bounds;
 use crate::ServerOptions;
 
 /// The sections of the help, and the prefixes of their keys. The longest prefix of a key decides.
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("Server", &["server.", "node."]),
+    ("TLS", &["tls."]),
+    ("Proxies", &["proxy."]),
     ("Admin and metrics", &["admin.", "metrics."]),
     ("Rooms", &["rooms.", "seed_protocol."]),
     ("Clients", &["client."]),
@@ -56,6 +60,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("WebSocket", &["websocket."]),
     ("Compression", &["compression."]),
     ("Send queues", &["queue."]),
+    ("Limits for strangers", &["limits."]),
     ("Memory and shards", &["memory.", "shard."]),
     ("Tasks", &["tasks."]),
     ("Log", &["log."]),
@@ -72,7 +77,9 @@ pub(super) fn section_prefix(key: &str) -> &'static str {
 
 /// Returns the declarations of all settings that are not limits of the core.
 pub(super) fn own() -> impl Iterator<Item = &'static Declaration> {
-    OWN.iter().chain(client_table::declarations())
+    OWN.iter()
+        .chain(tls_table::DECLARATIONS)
+        .chain(client_table::declarations())
 }
 
 /// The default of `server.listen`.
@@ -84,12 +91,18 @@ const OWN: &[Declaration] = &[
     Declaration::new(
         "server.listen",
         Addresses,
-        "Addresses to listen on: `host:port`, or a port for all interfaces; repeatable; port 0 lets \
-         the system choose",
+        "Addresses to listen on: `host:port`, a port for all interfaces, `unix:PATH`, or `systemd` for \
+         sockets of the service manager; repeatable; port 0 lets the system choose",
     )
     .short("listen")
     .range("host:port, or a port")
     .default(DEFAULT_LISTEN),
+    Declaration::new(
+        "server.socket_mode",
+        Text("660"),
+        "Mode of the files of unix sockets, in octal",
+    )
+    .range("000 to 777"),
     Declaration {
         key: Config::SHARDS.setting,
         short: Config::SHARDS.short,
@@ -123,12 +136,56 @@ const OWN: &[Declaration] = &[
     )
     .short("shutdown-timeout"),
     Declaration::new(
+        "server.state_file",
+        Text(""),
+        "File in which the streams of channels are saved at the end, and from which they are restored at \
+         the start; it is removed then",
+    )
+    .short("state-file")
+    .range("a path"),
+    Declaration::new(
+        "server.state_max_bytes",
+        bytes(4 << 10, 256 << 20, 1 << 40, |settings| {
+            let file = settings.state_file.as_ref();
+            Some(file?.max_bytes)
+        }),
+        "Maximum length of the state file; beyond it positions are saved without publications",
+    ),
+    Declaration::new(
+        "server.state_max_age",
+        time(3_600_000, |settings| {
+            let file = settings.state_file.as_ref();
+            Some(millis(file?.max_age))
+        }),
+        "Age from which on a state file is not used",
+    ),
+    Declaration::new(
         "server.seed",
         open(0, u64::MAX, |_| None),
         "Seed of everything random, to repeat a run",
     )
     .short("seed")
     .default("from the system's random numbers"),
+    Declaration::new(
+        "proxy.listen",
+        Addresses,
+        "Addresses to listen on, as for --listen, where each connection begins with a header of the \
+         PROXY protocol, version 1 or 2; repeatable",
+    )
+    .range("host:port, or a port"),
+    Declaration::new(
+        "proxy.trusted",
+        Proxies,
+        "Proxies that are believed: their PROXY headers, and the fields of the requests that they \
+         forward; repeatable",
+    )
+    .range("an address, a network, or unix")
+    .default("none"),
+    Declaration::new(
+        "proxy.field",
+        Choice(&["x-forwarded-for", "forwarded", "none"], "x-forwarded-for"),
+        "Field in which trusted proxies say for whom they forward a request",
+    ),
     Declaration::new(
         "admin.listen",
         Address,
@@ -205,6 +262,17 @@ const OWN: &[Declaration] = &[
         "Compresses messages for clients that offer permessage-deflate",
     )
     .short("compression"),
+    Declaration::new(
+        "limits.loopback",
+        Switch,
+        "Applies the limits per address to loopback addresses too",
+    ),
+    Declaration::new(
+        "limits.excess",
+        Choice(&["pause", "close"], "pause"),
+        "What becomes of a connection that sends more than it may: it is not read for a while, or it is \
+         closed with 3013, without the channel protocol with 1008",
+    ),
     Declaration::new(
         "tasks.workers",
         count(

@@ -4,7 +4,7 @@ use core::str::FromStr;
 
 use bytesize::ByteSize;
 use stentor_core::OverflowPolicy;
-use stentor_core::config::{Range, Unit};
+use stentor_core::config::{Network, Range, Unit};
 use stentor_core::proto::http::is_token;
 
 /// The unit and the range of a number. Durations count milliseconds.
@@ -98,6 +98,38 @@ pub(crate) fn allowed<T: FromStr>(text: &str) -> Option<Allowed<T>> {
     }
 }
 
+/// An entry of the list of trusted proxies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Trusted {
+    Network(Network),
+    Unix,
+}
+
+impl Trusted {
+    /// Returns the network, if it is one.
+    pub(crate) const fn network(&self) -> Option<Network> {
+        match self {
+            Self::Network(network) => Some(*network),
+            Self::Unix => None,
+        }
+    }
+}
+
+/// Parses a network of proxies, or `unix`.
+pub(crate) fn trusted(text: &str) -> Option<Trusted> {
+    match text.trim() {
+        "unix" => Some(Trusted::Unix),
+        text => text.parse().ok().map(Trusted::Network),
+    }
+}
+
+/// Parses the mode of a file: three octal digits.
+pub(crate) fn mode(text: &str) -> Option<u32> {
+    let text = text.trim();
+    let is_octal = text.len() == 3 && text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+    u32::from_str_radix(text, 8).ok().filter(|_| is_octal)
+}
+
 /// Parses the name of a subprotocol (RFC 6455 §4.1).
 pub(crate) fn subprotocol(text: &str) -> Option<String> {
     let text = text.trim();
@@ -115,6 +147,8 @@ fn whole_milliseconds(text: &str) -> Option<u64> {
 pub(crate) const ORIGINS: &str = "scheme://host or scheme://host:port without a path, null or file:// for files, or * for any; a * \
      in one stands for any characters";
 pub(crate) const HOSTS: &str = "host, host:port, *.host for names below it, or * for any";
+pub(crate) const PROXIES: &str =
+    "an address, a network like 10.0.0.0/8 or 2001:db8::/32, or unix for peers on unix sockets";
 pub(crate) const SUBPROTOCOLS: &str = "a name without spaces and separators, like chat.v2";
 
 #[cfg(test)]

@@ -47,7 +47,8 @@ fn words(name: &'static str, inside: &[&str], outside: &[&str]) -> Edges {
     }
 }
 
-const SWITCHES: [&str; 3] = [
+const SWITCHES: [&str; 4] = [
+    "limits.loopback",
     "metrics.public",
     "rooms.exclude_sender",
     "compression.enabled",
@@ -114,6 +115,39 @@ fn all() -> Vec<Edges> {
                 "localhost:8080",
                 "8080",
             ],
+        ),
+        // What is wrong with a pair of files is tested end to end.
+        words("tls.cert", &[], &[]),
+        words("tls.key", &[], &[]),
+        words("tls.client_ca", &[], &[]),
+        words("tls.ticket_secret", &[], &[]),
+        words("tls.ticket_secret_file", &[], &[]),
+        words("tls.client_auth", &["required", "optional"], &["", "no"]),
+        words("tls.min_version", &["1.2", "1.3"], &["", "1.1"]),
+        number("tls.reload_interval", Unit::Milliseconds, 100, 86_400_000),
+        words("server.state_file", &["/var/lib/state", "s"], &[]),
+        number("server.state_max_bytes", Unit::Bytes, 4 << 10, 1 << 40),
+        number("server.state_max_age", Unit::Milliseconds, 0, 3_600_000),
+        words("limits.excess", &["pause", "close"], &["", "drop"]),
+        words(
+            "proxy.listen",
+            &["127.0.0.1:0", "localhost:0", "unix:/run/s", "systemd:web"],
+            &["", "127.0.0.1", "unix:", "systemd:", "systemdx"],
+        ),
+        words(
+            "proxy.trusted",
+            &["10.0.0.0/8", "192.0.2.7", "::1", "2001:db8::/32", "unix"],
+            &["", "10.0.0.1/8", "10.0.0.0/33", "localhost", "unix:/run/s"],
+        ),
+        words(
+            "proxy.field",
+            &["x-forwarded-for", "forwarded", "none"],
+            &["", "X-Real-IP"],
+        ),
+        words(
+            "server.socket_mode",
+            &["600", "660", "777"],
+            &["", "66", "0660", "800", "rw-"],
         ),
         words(
             "client.allowed_origins",
@@ -183,7 +217,7 @@ fn by_environment(name: &str, value: &str) -> Result<Settings, SettingsError> {
 
 fn by_file(name: &str, value: &str) -> Result<Settings, SettingsError> {
     let is_switch = SWITCHES.contains(&name) || channel_protocol::is_switch(name);
-    let bare = value.parse::<i64>().is_ok()
+    let bare = value.parse::<i64>().is_ok() && name != "server.socket_mode"
         || is_switch && value.parse::<bool>().is_ok()
         || name == "channel.namespaces";
     let value = if bare {
@@ -309,7 +343,8 @@ fn shown(key: &str) -> String {
 }
 
 /// The settings that have a second, short flag.
-const SHORT: [(&str, &str); 16] = [
+const SHORT: [(&str, &str); 17] = [
+    ("server.state_file", "state-file"),
     ("server.listen", "listen"),
     ("admin.listen", "admin-listen"),
     ("server.shards", "shards"),

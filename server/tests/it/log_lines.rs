@@ -13,7 +13,7 @@ use stentor_server::{Clock, EventLog, ServerCounters};
 const PAGE: &str = include_str!("../../../docs/operations.md");
 
 /// Lines without a rate limit: once per process, or once per signal or setting.
-const ONCE: [&str; 19] = [
+const ONCE: [&str; 27] = [
     "a listener has failed",
     "a part of the server has ended",
     "a shard has ended",
@@ -25,10 +25,18 @@ const ONCE: [&str; 19] = [
     "no key for tokens: clients are refused until one is set",
     "no key for tokens: open to everyone on this machine, for development only",
     "not listening",
+    "removing a socket that nobody listens on",
     "server error",
+    "the service manager cannot be told",
     "shutdown complete",
     "shutdown: stopping server and worker pool...",
     "shutdown: forced, closing at once",
+    "streams are restored from the state file",
+    "streams are saved in the state file",
+    "new certificates",
+    "new certificates cannot be used",
+    "the state file is not used",
+    "the state file is not written",
     "tasks were not finished",
     "admin pages are open to other machines",
     "worker pool started",

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use stentor_core::proto::http::HandshakeError;
+use stentor_core::proto::proxy::ProxyError;
 use stentor_core::proto::ws::PeerError;
 use stentor_core::stats::{DispatchStats, Stats};
 use stentor_core::{CloseCause, Config, Timestamp};
@@ -92,10 +93,11 @@ fn stats_setters() -> Setters<Stats> {
         channels.abandoned, channels.credit_waits, channels.home_waits, channels.joins_refused,
         channels.unfinished, channels.slices,
         channels.joins_refused_memory,
-        channels.streams, channels.kept, channels.kept_bytes, channels.kept_shed, channels.shown,
+        channels.streams, channels.kept, channels.kept_bytes, channels.kept_shed, channels.restored, channels.shown,
         channels.recovered, channels.not_recovered, channels.positions_lost, channels.questions,
         direct.sent, direct.offered, direct.undeliverable,
-        links.accepted, links.held, links.opened, links.active, links.requests_held, links.read_pauses, links.outcomes_gone,
+        links.accepted, links.held, links.opened, links.active, links.transports_agreed, links.transports_failed, links.requests_held, links.read_pauses, links.outcomes_gone,
+        links.throttled, links.addresses_untracked, links.proxy_headers,
         links.tasks_pending, links.task_waits, links.charged_bytes, links.frame_bytes, links.idle_wakeups, links.too_long,
         links.panics, links.drops_panicked,
         waiting.owner, waiting.credit, waiting.queue, waiting.task, waiting.answers,
@@ -143,6 +145,7 @@ fn every_counter_of_a_shard_is_on_the_page() {
         closed,
         peer_errors,
         refused,
+        proxy_refused,
         ..
     } = Stats::default();
     for (group, debug) in [
@@ -162,13 +165,19 @@ fn every_counter_of_a_shard_is_on_the_page() {
             .collect();
         assert_eq!(known, fields(&debug), "{group}");
     }
-    let tables = [closed.len(), peer_errors.len(), refused.len()];
+    let tables = [
+        closed.len(),
+        peer_errors.len(),
+        refused.len(),
+        proxy_refused.len(),
+    ];
     assert_eq!(
         tables,
         [
             CloseCause::ALL.len(),
             PeerError::ALL.len(),
-            HandshakeError::COUNT
+            HandshakeError::COUNT,
+            ProxyError::ALL.len(),
         ]
     );
     let top = format!("{:?}", Stats::default());
@@ -185,11 +194,12 @@ fn every_counter_of_a_shard_is_on_the_page() {
         "closed",
         "peer_errors",
         "refused",
+        "proxy_refused",
     ] {
         assert!(top.contains(&format!("{group}: ")));
     }
     let groups = top.matches(": ").count() - setters.len();
-    assert_eq!(groups, 12, "a group of counters that nobody shows");
+    assert_eq!(groups, 13, "a group of counters that nobody shows");
 
     let before = render(&[Stats::default()], DispatchStats::default());
     for (path, set) in setters {
@@ -248,6 +258,15 @@ fn every_cause_has_its_own_series() {
         check(
             stats,
             format!("stentor_peer_errors_total{{error=\"{}\"}}", error.label()),
+        );
+    }
+    for (at, error) in ProxyError::ALL.into_iter().enumerate() {
+        let mut stats = Stats::default();
+        stats.proxy_refused[at] = 3;
+        let label = error.label();
+        check(
+            stats,
+            format!("stentor_proxy_headers_refused_total{{cause=\"{label}\"}}"),
         );
     }
     for (at, cause) in HandshakeError::LABELS.into_iter().enumerate() {
@@ -318,7 +337,7 @@ fn limits_are_gauges_in_base_units() {
         .keys()
         .filter(|series| series.starts_with("stentor_limit{"))
         .count();
-    assert_eq!(all, Config::RANGES.len() + 26);
+    assert_eq!(all, Config::RANGES.len() + 27);
 }
 
 #[test]

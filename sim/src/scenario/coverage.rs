@@ -119,6 +119,7 @@ impl Coverage {
                     | CloseCause::ReadRate
                     | CloseCause::SendRate
                     | CloseCause::Transport
+                    | CloseCause::MessageRate
             );
             if !is_rare || times > 0 {
                 self.note(CAUSES[cause as usize], times);
@@ -159,6 +160,7 @@ const CAUSES: [&str; CloseCause::ALL.len()] = [
     "closed: reads too slowly",
     "closed: sends too slowly",
     "closed: transport",
+    "closed: sends too much",
 ];
 
 /// What peers do wrong in a [plan](super::ScenarioPlan), and its name here.

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use stentor_core::channels::ShardMessage;
 use stentor_core::delivery::Chunks;
 use stentor_core::id::WorkerId;
-use stentor_core::proto::transport::{Transport, TransportError};
+use stentor_core::proto::transport::{Opened, Transport, TransportError};
 use stentor_core::shard::{Admission, SLOT_BYTES};
 use stentor_core::tasks::{AttemptEnd, Dispatcher, TaskOrder};
 use stentor_core::testing::wire::Opcode;
@@ -146,13 +146,13 @@ impl Transport for Xor {
         input: &mut [u8],
         plain: &mut Vec<u8>,
         _: &mut Vec<u8>,
-    ) -> Result<usize, TransportError> {
+    ) -> Result<Opened, TransportError> {
         plain.extend(input.iter().map(|byte| byte ^ 0x5A));
-        Ok(input.len())
+        Ok(Opened::so_far(input.len()))
     }
 
-    fn seal(&mut self, plain: &[&[u8]], out: &mut Vec<u8>) {
-        out.extend(plain.iter().copied().flatten().map(|byte| byte ^ 0x5A));
+    fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) {
+        out.extend(plain.iter().map(|byte| byte ^ 0x5A));
     }
 
     fn memory(&self) -> usize {
@@ -166,7 +166,8 @@ fn an_echo_through_a_transport() {
         let mut server = ShardSet::new(1, || Echo);
         let peer = "192.0.2.1:1".parse().expect("an address");
         let transport = Box::new(Xor);
-        let id = server.shards[0].accept_over(NOW, Admission::Normal, peer, transport);
+        let id = server.shards[0].accept_from(NOW, Admission::Normal, peer);
+        server.shards[0].set_transport(id, transport);
         let seal = |bytes: &[u8]| bytes.iter().map(|byte| byte ^ 0x5A).collect::<Vec<u8>>();
         server.receive(id, &seal(REQUEST));
         let bytes = seal(&frames(pipelined, &vec![7; len]));

@@ -39,6 +39,8 @@ fn config(value: impl Fn(&Range) -> u64) -> ConfigBuilder {
         time rate_window, time pong_wait, time ping_interval, time handshake_timeout,
         time close_timeout, time answer_timeout, number task_credits, number task_attempts, time task_backoff,
         time task_backoff_max, time task_timeout, number dead_letters, number gone_connections,
+        number shutdown_rate, number address_connections, number address_sessions, number addresses,
+        number message_rate, number byte_rate, time rate_burst,
     }
     assert_eq!(set, Config::RANGES.len(), "a setting is left out");
     builder.compression(true)

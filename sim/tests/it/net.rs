@@ -37,11 +37,16 @@ impl<H: Handler> Net<H> {
     }
 
     pub(crate) fn accept(&mut self, shard: usize, transport: Option<Box<dyn Transport>>) -> ConnId {
-        let peer: SocketAddr = "192.0.2.1:1".parse().expect("an address");
+        // An address that has no limits.
+        let peer: SocketAddr = "127.0.0.1:1".parse().expect("an address");
         let (now, shard) = (self.now, &mut self.shards[shard]);
         match transport {
             None => shard.accept_from(now, Admission::Normal, peer),
-            Some(transport) => shard.accept_over(now, Admission::Normal, peer, transport),
+            Some(transport) => {
+                let id = shard.accept_from(now, Admission::Normal, peer);
+                shard.set_transport(id, transport);
+                id
+            }
         }
     }
 

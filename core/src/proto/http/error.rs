@@ -60,13 +60,19 @@ pub enum HandshakeError {
     Draining,
     /// The task that the request waited for did not end in time.
     AnswerTimeout,
+    /// A trusted proxy forwards the request with a field `Forwarded` that is malformed (RFC 7239 §4).
+    Forwarded,
+    /// The address of the client has as many connections as one may have.
+    AddressFull,
+    /// The address of the client opens connections too fast.
+    AddressRate,
     /// The application refused with this status.
     Handler(u16),
 }
 
 impl HandshakeError {
     /// The number of labels.
-    pub const COUNT: usize = 27;
+    pub const COUNT: usize = 30;
 
     /// The labels in the order of [`index`](Self::index).
     pub const LABELS: [&'static str; Self::COUNT] = [
@@ -97,6 +103,9 @@ impl HandshakeError {
         "body_too_long",
         "expectation",
         "answer_timeout",
+        "forwarded",
+        "address_full",
+        "address_rate",
     ];
 
     /// Returns the status code of the response (RFC 9110 §15).
@@ -109,6 +118,7 @@ impl HandshakeError {
             | Self::Key
             | Self::Subprotocol
             | Self::Extensions
+            | Self::Forwarded
             | Self::Truncated => 400,
             //= rfc6455#section-10.2 "If the origin indicated is unacceptable to the server,..."
             Self::Origin => 403,
@@ -121,6 +131,7 @@ impl HandshakeError {
             Self::Expectation => 417,
             Self::HostNotAllowed => 421,
             Self::NotUpgrade | Self::Version => 426,
+            Self::AddressFull | Self::AddressRate => 429,
             Self::HeadTooLong | Self::TooManyHeaders => 431,
             //= rfc9112#section-6.1 "A server that receives a request message with a transfer..."
             Self::TransferCoding => 501,
@@ -161,6 +172,9 @@ impl HandshakeError {
             Self::BodyTooLong => 24,
             Self::Expectation => 25,
             Self::AnswerTimeout => 26,
+            Self::Forwarded => 27,
+            Self::AddressFull => 28,
+            Self::AddressRate => 29,
         }
     }
 

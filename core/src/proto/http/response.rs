@@ -30,7 +30,7 @@ pub fn refusal(out: &mut Vec<u8>, error: HandshakeError, head_only: bool) {
     }
     match status {
         405 => field(out, "Allow", METHODS.as_bytes()),
-        503 => field(out, "Retry-After", b"1"),
+        429 | 503 => field(out, "Retry-After", b"1"),
         _ => {}
     }
     let text = explanation(error).as_bytes();
@@ -118,6 +118,15 @@ const fn explanation(error: HandshakeError) -> &'static str {
         HandshakeError::AnswerTimeout => {
             "The server has not decided about the request in time; try again later.\n"
         }
+        HandshakeError::Forwarded => {
+            "The proxy forwards this request with a malformed field `Forwarded`.\n"
+        }
+        HandshakeError::AddressFull => {
+            "There are too many connections from this address; close some of them, or try again later.\n"
+        }
+        HandshakeError::AddressRate => {
+            "This address opens connections too fast; try again later.\n"
+        }
         HandshakeError::Handler(_) => "The application refused the connection.\n",
     }
 }
@@ -192,6 +201,9 @@ mod tests {
         HandshakeError::Memory,
         HandshakeError::Draining,
         HandshakeError::AnswerTimeout,
+        HandshakeError::Forwarded,
+        HandshakeError::AddressFull,
+        HandshakeError::AddressRate,
         HandshakeError::Handler(401),
     ];
 
@@ -232,7 +244,7 @@ mod tests {
             only_for("upgrade", &[426], "websocket");
             only_for("sec-websocket-version", &[426], "13");
             only_for("allow", &[405], "GET, HEAD, OPTIONS");
-            only_for("retry-after", &[503], "1");
+            only_for("retry-after", &[429, 503], "1");
             only_for("date", &[], "");
             only_for("server", &[], "");
             assert_eq!(

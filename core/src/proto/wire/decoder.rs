@@ -48,8 +48,17 @@ impl Decoder {
                 let bytes = connection.max_message();
                 connection.poll_event(input, MessageLimits { bytes, ..limits }, buffers)
             }
+            other => other.poll_stream(input),
+        }
+    }
+
+    // Out of line, so that the WebSocket is the straight way.
+    #[cold]
+    #[inline(never)]
+    fn poll_stream(&mut self, input: &[u8]) -> Result<Step, PeerError> {
+        match self {
             Self::Response(stream) => stream.poll_event(input),
-            Self::Detached => Ok(Step::more(input.len())),
+            Self::WebSocket(_) | Self::Detached => Ok(Step::more(input.len())),
         }
     }
 

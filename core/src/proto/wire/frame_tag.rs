@@ -31,18 +31,16 @@ impl FrameTag {
     pub(crate) fn prefix(self, payload_len: usize) -> ([u8; MAX_PREFIX], usize) {
         match self.wire {
             Wire::WebSocket => header::encode_unmasked(self.tag, payload_len),
-            Wire::Lines | Wire::Bytes => ([0; MAX_PREFIX], 0),
-            Wire::EventStream => (*b"data:     ", EVENT_PREFIX),
+            wire => stream_prefix(wire),
         }
     }
 
     /// Returns what stands behind a payload.
     #[inline]
-    pub(crate) const fn suffix(self) -> &'static [u8] {
+    pub(crate) fn suffix(self) -> &'static [u8] {
         match self.wire {
-            Wire::WebSocket | Wire::Bytes => &[],
-            Wire::Lines => b"\n",
-            Wire::EventStream => b"\n\n",
+            Wire::WebSocket => &[],
+            wire => stream_suffix(wire),
         }
     }
 
@@ -51,9 +49,7 @@ impl FrameTag {
     pub(crate) fn framed_len(self, payload_len: usize) -> usize {
         match self.wire {
             Wire::WebSocket => header::unmasked_len(payload_len) + payload_len,
-            Wire::Lines => payload_len + 1,
-            Wire::Bytes => payload_len,
-            Wire::EventStream => EVENT_PREFIX + payload_len + 2,
+            wire => stream_prefix(wire).1 + payload_len + stream_suffix(wire).len(),
         }
     }
 
@@ -67,8 +63,28 @@ impl FrameTag {
 /// The longest prefix, in bytes.
 pub(crate) const MAX_PREFIX: usize = header::MAX_UNMASKED_LEN;
 
-/// The length of `data: `.
-const EVENT_PREFIX: usize = 6;
+/// Returns what stands before a payload on a wire whose messages are the content of a response, and
+/// how many bytes that are.
+// Out of line, so that a frame of a WebSocket costs one comparison.
+#[cold]
+#[inline(never)]
+const fn stream_prefix(wire: Wire) -> ([u8; MAX_PREFIX], usize) {
+    match wire {
+        Wire::EventStream => (*b"data:     ", b"data: ".len()),
+        Wire::WebSocket | Wire::Lines | Wire::Bytes => ([0; MAX_PREFIX], 0),
+    }
+}
+
+/// Returns what stands behind a payload on such a wire.
+#[cold]
+#[inline(never)]
+const fn stream_suffix(wire: Wire) -> &'static [u8] {
+    match wire {
+        Wire::WebSocket | Wire::Bytes => &[],
+        Wire::Lines => b"\n",
+        Wire::EventStream => b"\n\n",
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,6 @@ use crate::settings::Settings;
 use crate::settings::declaration::FlagKind;
 use crate::settings::flag::{FLAGS, Flag, HIDDEN};
 use crate::settings::raw::RawSettings;
-use crate::settings::table::DEFAULT_LISTEN;
 
 /// Returns the settings that a server would have.
 pub(super) fn effective(raw: &RawSettings, settings: &Settings) -> String {
@@ -101,8 +100,12 @@ fn default(flag: &Flag) -> Option<String> {
             Some(_) => None,
         },
         FlagKind::Choice(_, default) | FlagKind::Text(default) => Some(quoted(default)),
-        FlagKind::Addresses => Some(format!("[{}]", quoted(DEFAULT_LISTEN))),
-        FlagKind::Subprotocols | FlagKind::Words(_) | FlagKind::Tables => Some("[]".into()),
+        FlagKind::Addresses => Some(format!("[{}]", quoted(flag.default?))),
+        FlagKind::Paths
+        | FlagKind::Subprotocols
+        | FlagKind::Proxies
+        | FlagKind::Words(_)
+        | FlagKind::Tables => Some("[]".into()),
         FlagKind::Limit(_) | FlagKind::Number { .. } => number_text(flag, flag.bounds()?.default?),
         FlagKind::Address
         | FlagKind::Origins

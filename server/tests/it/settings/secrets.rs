@@ -152,3 +152,16 @@ fn what_hides_a_secret_is_not_one() {
     let text = error_text(&["--client.token.hmac-secret-key=***"], "");
     assert!(text.contains("is shown in place of a secret"), "{text}");
 }
+
+#[test]
+fn what_tls_needs_a_certificate_for_is_an_error_without_one() {
+    for flag in ["--tls.ticket-secret-file=unix", "--tls.client-ca=unix"] {
+        let text = error_text(&[flag], "");
+        assert!(text.contains("needs `tls.cert`"), "{flag}: {text}");
+    }
+    let text = error_text(&["--tls-cert=unix"], "");
+    assert!(
+        text.contains("must be given as often as `tls.key`"),
+        "{text}"
+    );
+}

@@ -1,6 +1,7 @@
 //! Links of sessions: wires other than WebSocket, transports, and codecs of the application.
 
 mod codecs;
+mod tls;
 mod transports;
 mod wires;
 

@@ -2,7 +2,7 @@
 //! protocol harms nobody else.
 
 use stentor_core::delivery::Chunks;
-use stentor_core::proto::transport::{Transport, TransportError};
+use stentor_core::proto::transport::{Opened, Transport, TransportError};
 use stentor_core::testing::wire::Opcode;
 use stentor_core::{CloseCause, Config, ConnId, Output};
 
@@ -21,7 +21,7 @@ impl Transport for Xor {
         input: &mut [u8],
         plain: &mut Vec<u8>,
         reply: &mut Vec<u8>,
-    ) -> Result<usize, TransportError> {
+    ) -> Result<Opened, TransportError> {
         let mut done = 0;
         while let Some(&len) = input.get(done) {
             let Some(record) = input.get(done + 1..done + 1 + usize::from(len)) else {
@@ -37,11 +37,11 @@ impl Transport for Xor {
             }
             done += 1 + usize::from(len);
         }
-        Ok(done)
+        Ok(Opened::so_far(done))
     }
 
-    fn seal(&mut self, plain: &[&[u8]], out: &mut Vec<u8>) {
-        for chunk in plain.concat().chunks(255) {
+    fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) {
+        for chunk in plain.chunks(255) {
             out.push(chunk.len() as u8);
             out.extend(chunk.iter().map(|byte| byte ^ self.0));
         }
@@ -54,7 +54,7 @@ impl Transport for Xor {
 
 fn seal(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    Xor(KEY).seal(&[bytes], &mut out);
+    Xor(KEY).seal(bytes, &mut out);
     out
 }
 
@@ -62,7 +62,7 @@ fn open(bytes: &[u8]) -> Vec<u8> {
     let (mut plain, mut reply) = (Vec::new(), Vec::new());
     let mut bytes = bytes.to_vec();
     let done = Xor(KEY).open(&mut bytes, &mut plain, &mut reply);
-    assert_eq!(done, Ok(bytes.len()), "whole records");
+    assert_eq!(done, Ok(Opened::so_far(bytes.len())), "whole records");
     plain
 }
 

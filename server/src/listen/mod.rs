@@ -2,6 +2,11 @@
 //!
 //! Accepting is the adapter's.
 
+#[cfg(feature = "program")]
+mod inherited;
+mod listener;
+mod unix;
+
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 
@@ -9,18 +14,44 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use stentor_core::Config;
 use tracing::{info, warn};
 
+pub use listener::{Listener, StreamMode};
+
 use crate::address::{self, Problem};
+
+/// Where to listen, and what the connections of these listeners begin with.
+#[derive(Debug)]
+pub(crate) struct ListenAt {
+    pub(crate) place: Place,
+    /// Whether each connection begins with a header of the PROXY protocol.
+    pub(crate) has_proxy_header: bool,
+}
 
 /// An address or a listener.
 #[derive(Debug)]
-pub(crate) enum ListenAt {
+pub(crate) enum Place {
     /// An address as text, which is parsed when it is opened.
     Text(String),
     /// The addresses of one name, and what errors call them.
     #[cfg(feature = "program")]
     Addresses(String, Vec<SocketAddr>),
+    /// A unix socket, what errors call it, and the mode of its file.
+    #[cfg(feature = "program")]
+    Unix(String, std::path::PathBuf, u32),
+    /// Sockets that the service manager has opened, those of this name if there is one, and what
+    /// errors call them.
+    #[cfg(feature = "program")]
+    Inherited(String, Option<String>),
     /// A listener that is open.
     Listener(TcpListener),
+}
+
+impl From<Place> for ListenAt {
+    fn from(place: Place) -> Self {
+        Self {
+            place,
+            has_proxy_header: false,
+        }
+    }
 }
 
 /// Opens all addresses; accepting from the listeners does not block.
@@ -30,66 +61,75 @@ pub(crate) enum ListenAt {
 ///
 /// # Errors
 /// Returns the error of the operating system with the address and its name.
-pub(crate) fn open(listen: Vec<ListenAt>, config: &Config) -> io::Result<Vec<TcpListener>> {
+pub(crate) fn open(listen: Vec<ListenAt>, config: &Config) -> io::Result<Vec<Listener>> {
     let mut listeners = Vec::new();
     for at in listen {
-        match at {
-            ListenAt::Text(text) => {
-                let addresses = address::addresses(&text).map_err(|problem| match problem {
-                    Problem::Form => {
-                        let expected = format!("`{text}` is not {}", address::ADDRESSES);
-                        io::Error::new(ErrorKind::InvalidInput, expected)
-                    }
-                    Problem::Name(error) => with_name(&text, &error),
-                })?;
+        let before = listeners.len();
+        match at.place {
+            Place::Text(text) => match text.strip_prefix(address::UNIX) {
+                Some(path) => listeners.push(unix::open(&text, path.as_ref(), DEFAULT_MODE)?),
+                None => listeners.extend(open_text(&text, config)?),
+            },
+            #[cfg(feature = "program")]
+            Place::Addresses(name, addresses) => {
                 let open = |address| open_one(address, config);
-                listeners.extend(open_named(&text, &addresses, open)?);
+                let opened = open_named(&name, &addresses, open)?;
+                listeners.extend(opened.into_iter().map(Listener::tcp));
             }
             #[cfg(feature = "program")]
-            ListenAt::Addresses(name, addresses) => {
-                let open = |address| open_one(address, config);
-                listeners.extend(open_named(&name, &addresses, open)?);
+            Place::Unix(name, path, mode) => listeners.push(unix::open(&name, &path, mode)?),
+            #[cfg(feature = "program")]
+            Place::Inherited(name, only) => {
+                let inherited = inherited::take(only.as_deref());
+                for listener in inherited.map_err(|error| with_name(&name, &error))? {
+                    set_options(&SockRef::from(&listener), config)?;
+                    listeners.push(listener);
+                }
             }
-            ListenAt::Listener(listener) => {
+            Place::Listener(listener) => {
                 set_options(&SockRef::from(&listener), config)?;
-                listeners.push(listener);
+                listeners.push(Listener::tcp(listener));
             }
+        }
+        for listener in &mut listeners[before..] {
+            listener.has_proxy_header = at.has_proxy_header;
         }
     }
     Ok(listeners)
 }
 
+fn open_text(text: &str, config: &Config) -> io::Result<Vec<Listener>> {
+    let addresses = address::addresses(text).map_err(|problem| match problem {
+        Problem::Form => {
+            let expected = format!("`{text}` is not {}", address::ADDRESSES);
+            io::Error::new(ErrorKind::InvalidInput, expected)
+        }
+        Problem::Name(error) => with_name(text, &error),
+    })?;
+    let opened = open_named(text, &addresses, |address| open_one(address, config))?;
+    Ok(opened.into_iter().map(Listener::tcp).collect())
+}
+
 /// Logs a warning if other machines can reach one of these listeners of admin pages.
-///
-/// # Errors
-/// Returns an error of the operating system.
 #[cfg(feature = "program")]
-pub(crate) fn warn_of_admin(listeners: &[TcpListener]) -> io::Result<()> {
-    for address in addresses(listeners)? {
+pub(crate) fn warn_of_admin(listeners: &[Listener]) {
+    for address in addresses(listeners) {
         if !address.ip().to_canonical().is_loopback() {
             warn!(%address, "admin pages are open to other machines");
         }
     }
-    Ok(())
 }
 
-/// Returns the addresses of listeners.
-///
-/// # Errors
-/// Returns an error of the operating system.
-pub(crate) fn addresses(listeners: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {
-    listeners.iter().map(TcpListener::local_addr).collect()
+/// Returns the addresses of listeners, of those that have one of IP.
+pub(crate) fn addresses(listeners: &[Listener]) -> Vec<SocketAddr> {
+    listeners.iter().filter_map(Listener::address).collect()
 }
 
 /// Logs the addresses of listeners.
-///
-/// # Errors
-/// Returns an error of the operating system.
-pub(crate) fn announce(listeners: &[TcpListener]) -> io::Result<()> {
-    for address in addresses(listeners)? {
+pub(crate) fn announce(listeners: &[Listener]) {
+    for address in listeners {
         info!(%address, "listening on");
     }
-    Ok(())
 }
 
 /// The part of a listener that opening several of them needs.
@@ -180,7 +220,7 @@ fn set_options(socket: &SockRef<'_>, config: &Config) -> io::Result<()> {
     // Accepted sockets inherit these options, without further calls. The core batches frames, so
     // the kernel does not have to.
     #[cfg(target_os = "linux")]
-    {
+    if socket.domain()? != Domain::UNIX {
         socket.set_tcp_nodelay(true)?;
         socket.set_tcp_notsent_lowat(config.unsent_bytes() as u32)?;
     }
@@ -189,6 +229,8 @@ fn set_options(socket: &SockRef<'_>, config: &Config) -> io::Result<()> {
     Ok(())
 }
 
+/// Mode of the file of a unix socket: its user and its group may connect.
+pub(crate) const DEFAULT_MODE: u32 = 0o660;
 const BACKLOG: i32 = 4_096;
 /// Number of ports chosen by the system that are tried until one is free in both families.
 const PORTS: u32 = 16;
@@ -201,11 +243,15 @@ mod tests {
     #[test]
     fn an_accepted_socket_inherits_the_options() {
         let config = Config::builder().unsent_bytes(8 << 10).build();
-        let listen = vec![ListenAt::Text("127.0.0.1:0".into())];
+        let listen = vec![Place::Text("127.0.0.1:0".into()).into()];
         let listeners = open(listen, &config.expect("valid")).expect("a free port");
-        let _peer = std::net::TcpStream::connect(listeners[0].local_addr().expect("bound"));
-        listeners[0].set_nonblocking(false).expect("a socket");
-        let accepted = Socket::from(listeners[0].accept().expect("a peer").0);
+        let _peer = std::net::TcpStream::connect(listeners[0].address().expect("bound"));
+        let accepted = loop {
+            match listeners[0].accept(StreamMode::Blocking) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                accepted => break Socket::from(accepted.expect("a peer").0),
+            }
+        };
         assert!(accepted.tcp_nodelay().expect("a socket"));
         assert_eq!(accepted.tcp_notsent_lowat().expect("a socket"), 8 << 10);
     }
@@ -220,7 +266,7 @@ mod tests {
         }
     }
 
-    fn open_text(
+    fn open_ports(
         listen: &str,
         open: impl FnMut(SocketAddr) -> io::Result<Port>,
     ) -> io::Result<Vec<Port>> {
@@ -236,7 +282,7 @@ mod tests {
             }
         };
         for listen in ["localhost:80", ":80", "80"] {
-            let open = |kind| open_text(listen, v6_is(kind));
+            let open = |kind| open_ports(listen, v6_is(kind));
             assert_eq!(open(None).expect("both").len(), 2);
             for kind in [ErrorKind::AddrNotAvailable, ErrorKind::Unsupported] {
                 assert_eq!(open(Some(kind)).expect("one").len(), 1);
@@ -249,7 +295,7 @@ mod tests {
                 "{text}"
             );
         }
-        let alone = open_text("[::1]:80", v6_is(Some(ErrorKind::Unsupported)));
+        let alone = open_ports("[::1]:80", v6_is(Some(ErrorKind::Unsupported)));
         assert_eq!(alone.expect_err("asked for").kind(), ErrorKind::Unsupported);
     }
 
@@ -267,12 +313,12 @@ mod tests {
                 false => Ok(Port(address)),
             }
         };
-        let opened = open_text("localhost:0", &mut open).expect("a free port");
+        let opened = open_ports("localhost:0", &mut open).expect("a free port");
         let both = ["127.0.0.1:1002", "[::1]:1002"].map(|text| Port(text.parse().expect("valid")));
         assert_eq!(opened, both);
 
         let mut tried = 0;
-        let opened = open_text("localhost:0", |mut address: SocketAddr| {
+        let opened = open_ports("localhost:0", |mut address: SocketAddr| {
             tried += 1;
             if address.is_ipv6() {
                 return Err(io::Error::from(ErrorKind::AddrInUse));
