@@ -53,6 +53,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         match self.session.link.codec {
             ClientCodec::Json => "json",
             ClientCodec::Protobuf => "protobuf",
+            ClientCodec::MessagePack => "msgpack",
         }
     }
 

@@ -164,7 +164,8 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     ) {
         let mut rules = self.subscription_rules(resolved, wishes, source.overrides);
         // A patch is of the publication before, which the filter may have kept back.
-        rules.gets_delta &= source.filter.is_empty();
+        let delta_codec = delta_codec_of(self.session.link.codec);
+        rules.gets_delta &= source.filter.is_empty() && delta_codec.is_some();
         let mut subscription = Subscription::new();
         if rules.is_positioned
             && let Some(retention) = self.retention(resolved)
@@ -183,8 +184,8 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         if rules.gets_events {
             subscription = subscription.events();
         }
-        if rules.gets_delta {
-            subscription = subscription.codec(delta_codec_of(self.session.link.codec));
+        if let Some(codec) = delta_codec.filter(|_| rules.gets_delta) {
+            subscription = subscription.codec(codec);
         }
         if !source.filter.is_empty() {
             subscription = subscription.filter(source.filter.clone());

@@ -10,6 +10,7 @@ mod connect;
 mod delta;
 mod expiry;
 mod history;
+mod msgpack;
 mod polls;
 mod protobuf;
 mod rooms;
