@@ -108,7 +108,7 @@ pub(crate) fn admit(settings: &GatewaySettings, request: &HttpRequest<'_>) -> Re
     let Some(transport) = transport else {
         return RequestVerdict::Room;
     };
-    let (codec, subprotocol) = choose_codec(request);
+    let (codec, subprotocol) = choose_codec(request, transport);
     let first = match transport {
         Transport::OneWayWebSocket => first_message(request).unwrap_or_default().into_owned(),
         _ => Vec::new(),
@@ -124,9 +124,16 @@ pub(crate) fn admit(settings: &GatewaySettings, request: &HttpRequest<'_>) -> Re
 }
 
 /// Returns the codec of a request: that of the first subprotocol that is known, or that of the query.
-fn choose_codec(request: &HttpRequest<'_>) -> (ClientCodec, Subprotocol) {
+fn choose_codec(request: &HttpRequest<'_>, transport: Transport) -> (ClientCodec, Subprotocol) {
     for (place, offered) in request.list("sec-websocket-protocol").enumerate() {
-        for codec in [ClientCodec::Protobuf, ClientCodec::Json] {
+        for codec in [
+            ClientCodec::Protobuf,
+            ClientCodec::Json,
+            ClientCodec::MessagePack,
+        ] {
+            if codec == ClientCodec::MessagePack && transport.is_one_way() {
+                continue;
+            }
             if offered == codec.subprotocol().as_bytes() {
                 return (codec, Subprotocol::Offered(place));
             }

@@ -29,6 +29,7 @@ use crate::rooms::{RoomOutcome, RoomTask, Rooms};
 use crate::session::{Session, SessionCall, Shared, close_code};
 use crate::settings::GatewaySettings;
 use crate::stats::GatewayStats;
+use crate::tag_filter;
 use crate::transport::{ClientLink, Transport};
 
 /// The text that clients of the seed protocol get from time to time, if that is set.
@@ -147,6 +148,10 @@ impl Handler for Gateway {
 
     fn encode(codec: Codec, message: &Outgoing<'_>, out: &mut Vec<u8>) -> Option<MessageType> {
         publication_encoding::encode(codec, message, out)
+    }
+
+    fn passes(filter: &[u8], message: &Outgoing<'_>) -> bool {
+        tag_filter::passes(filter, message.annotation)
     }
 
     fn on_request(&mut self, request: &HttpRequest<'_>) -> Decision<Self> {

@@ -55,6 +55,7 @@ mod rooms;
 mod session;
 mod settings;
 mod stats;
+mod tag_filter;
 pub mod token;
 mod transport;
 mod users;

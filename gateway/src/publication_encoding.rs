@@ -28,6 +28,8 @@ pub(crate) const PROTOBUF: Codec = Codec::new(2);
 pub(crate) const ONE_WAY_JSON: Codec = Codec::new(3);
 /// The same of Protobuf clients.
 pub(crate) const ONE_WAY_PROTOBUF: Codec = Codec::new(4);
+/// The codec of MessagePack clients.
+pub(crate) const MESSAGE_PACK: Codec = Codec::new(5);
 /// The codec of JSON clients for the channels of which they get patches.
 pub(crate) const JSON_DELTA: Codec = Codec::new(6);
 /// The same of Protobuf clients.
@@ -35,11 +37,12 @@ pub(crate) const PROTOBUF_DELTA: Codec = Codec::new(7);
 /// How many codecs there are, with that of the seed protocol.
 pub(crate) const CODECS: usize = 8;
 
-/// Returns the codec of the core for channels of which a client gets patches.
-pub(crate) const fn delta_codec_of(codec: ClientCodec) -> Codec {
+/// Returns the codec of the core for channels of which a client gets patches, if it can.
+pub(crate) const fn delta_codec_of(codec: ClientCodec) -> Option<Codec> {
     match codec {
-        ClientCodec::Json => JSON_DELTA,
-        ClientCodec::Protobuf => PROTOBUF_DELTA,
+        ClientCodec::Json => Some(JSON_DELTA),
+        ClientCodec::Protobuf => Some(PROTOBUF_DELTA),
+        ClientCodec::MessagePack => None,
     }
 }
 
@@ -50,6 +53,8 @@ pub(crate) const fn codec_of(codec: ClientCodec, is_one_way: bool) -> Codec {
         (ClientCodec::Protobuf, false) => PROTOBUF,
         (ClientCodec::Json, true) => ONE_WAY_JSON,
         (ClientCodec::Protobuf, true) => ONE_WAY_PROTOBUF,
+        // One-way clients cannot choose it.
+        (ClientCodec::MessagePack, _) => MESSAGE_PACK,
     }
 }
 
@@ -60,6 +65,9 @@ pub(crate) fn is_one_way(codec: Codec) -> bool {
 
 /// Returns the codec of the protocol for one of the core.
 pub(crate) fn client_codec(codec: Codec) -> ClientCodec {
+    if codec == MESSAGE_PACK {
+        return ClientCodec::MessagePack;
+    }
     match codec == PROTOBUF || codec == ONE_WAY_PROTOBUF || codec == PROTOBUF_DELTA {
         true => ClientCodec::Protobuf,
         false => ClientCodec::Json,
@@ -70,6 +78,14 @@ pub(crate) fn client_codec(codec: Codec) -> ClientCodec {
 pub(crate) const fn message_type(codec: ClientCodec) -> MessageType {
     match codec {
         ClientCodec::Json => MessageType::Text,
+        ClientCodec::Protobuf | ClientCodec::MessagePack => MessageType::Binary,
+    }
+}
+
+/// Returns the type of what clients of a codec publish.
+pub(crate) const fn payload_type(codec: ClientCodec) -> MessageType {
+    match codec {
+        ClientCodec::Json | ClientCodec::MessagePack => MessageType::Text,
         ClientCodec::Protobuf => MessageType::Binary,
     }
 }

@@ -89,7 +89,7 @@ impl ClientLink {
             (Transport::WebSocket | Transport::OneWayWebSocket, _) => Wire::WebSocket,
             (Transport::EventStream | Transport::OneWayEventStream, _) => Wire::EventStream,
             (_, ClientCodec::Json) => Wire::Lines,
-            (_, ClientCodec::Protobuf) => Wire::Bytes,
+            (_, ClientCodec::Protobuf | ClientCodec::MessagePack) => Wire::Bytes,
         }
     }
 }

@@ -124,6 +124,17 @@ pub trait Handler: Sized {
         Some(message.kind)
     }
 
+    /// Returns whether a publication is for the members whose
+    /// [filter](crate::channels::Subscription::filter) this is. Called once for each publication and
+    /// filter on each shard that has such members, so the result must depend on nothing else.
+    ///
+    /// Without an implementation filters let everything through. If it panics, the publication does
+    /// not pass.
+    fn passes(filter: &[u8], message: &Outgoing<'_>) -> bool {
+        let _ = (filter, message);
+        true
+    }
+
     /// Decides on a request of any path and method, once it is complete. What the server answers
     /// itself is not asked: its [pages](crate::Config::upgrade_policy), requests for a host that is
     /// not allowed, and those that are not well-formed, be it as HTTP or as an opening handshake.

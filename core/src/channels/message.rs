@@ -14,9 +14,9 @@ use crate::channels::query::{ChannelAnswer, ChannelQuery};
 use crate::channels::question::ShardRequest;
 use crate::channels::registry::{ChannelList, ChannelRegistry};
 use crate::channels::subscription::{Subscribed, Subscription};
-use crate::delivery::codec::{Codec, MessageDetails, SharedPayload};
+use crate::delivery::codec::{MessageDetails, SharedPayload};
 use crate::delivery::queue::SendOptions;
-use crate::delivery::{EncodedVariants, MessagePayload, Outbound};
+use crate::delivery::{EncodedVariants, MessagePayload, Outbound, OwnForm};
 use crate::id::{ConnId, ShardId};
 use crate::position::Position;
 use crate::proto::ws::opcode::MessageType;
@@ -109,7 +109,7 @@ pub(crate) struct JoinAnswer {
     pub(crate) subscribed: Subscribed,
     pub(crate) is_positioned: bool,
     pub(crate) gets_events: bool,
-    pub(crate) codec: Option<Codec>,
+    pub(crate) own: OwnForm,
 }
 
 /// Who came up with something, and with that, who is to know that it is over.

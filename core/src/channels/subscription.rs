@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::channels::publication::{KeptPublication, Retention};
+use crate::delivery::OwnForm;
 use crate::delivery::codec::Codec;
 use crate::id::ConnId;
 use crate::position::{Epoch, Position};
@@ -20,7 +21,7 @@ pub struct Subscription {
     pub(crate) announced: Option<u8>,
     pub(crate) gets_events: bool,
     pub(crate) lists_others: bool,
-    pub(crate) codec: Option<Codec>,
+    pub(crate) own: OwnForm,
 }
 
 impl Subscription {
@@ -80,7 +81,17 @@ impl Subscription {
     /// are encoded without [what was before](crate::delivery::Outgoing::previous).
     #[must_use]
     pub const fn codec(mut self, codec: Codec) -> Self {
-        self.codec = Some(codec);
+        self.own.codec = Some(codec);
+        self
+    }
+
+    /// Gives the connection only the publications of the channel that
+    /// [pass](crate::Handler::passes) this filter, which means something to the application alone.
+    /// Those that do not are as good as delivered: a [positioned](Self::positioned) member has not
+    /// missed them. Joins and leaves are not filtered, nor is what is [recovered](Self::recover).
+    #[must_use]
+    pub fn filter(mut self, filter: Bytes) -> Self {
+        self.own.filter = Some(filter);
         self
     }
 

@@ -130,6 +130,16 @@ impl<'a> Outgoing<'a> {
 /// are.
 pub(crate) type Encode = fn(Codec, &Outgoing<'_>, &mut Vec<u8>) -> CodecResult;
 
+/// Asks a filter: [`Handler::passes`](crate::Handler::passes), or `None` if that panicked.
+pub(crate) type Passes = fn(&[u8], &Outgoing<'_>) -> Option<bool>;
+
+/// What an application says about messages on their way to receivers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AppCodecs {
+    pub(crate) encode: Encode,
+    pub(crate) passes: Passes,
+}
+
 /// What became of a message in a codec.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum CodecResult {

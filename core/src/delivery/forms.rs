@@ -118,6 +118,25 @@ impl Outbound {
         Some(frame)
     }
 
+    /// Returns whether the filter of a member lets a publication through. It is asked once for all
+    /// members on this shard that have the same one.
+    pub(super) fn passes(&mut self, variants: &mut EncodedVariants<'_>, at: u32) -> bool {
+        let own = variants.own_codecs;
+        let Some(filter) = own.and_then(|channel| self.own_filter(channel, at)) else {
+            return true;
+        };
+        if let Some(&passes) = variants.frames.passed.get(filter) {
+            return passes;
+        }
+        let filter = filter.clone();
+        let passes = (self.app.passes)(&filter, &variants.outgoing()).unwrap_or_else(|| {
+            self.counts.codec_panics += 1;
+            false
+        });
+        variants.frames.passed.insert(filter, passes);
+        passes
+    }
+
     /// Asks the application to encode a message, and counts that.
     fn encode(
         &mut self,
@@ -126,7 +145,7 @@ impl Outbound {
         out: &mut Vec<u8>,
     ) -> Result<MessageType, CodecResult> {
         self.counts.codec_encoded += 1;
-        match (self.encode)(codec, outgoing, out) {
+        match (self.app.encode)(codec, outgoing, out) {
             CodecResult::Encoded(kind) if out.len() <= MAX_PAYLOAD => Ok(kind),
             CodecResult::Panicked => {
                 self.counts.codec_panics += 1;

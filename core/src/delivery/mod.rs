@@ -49,7 +49,7 @@ use crate::proto::ws::deflate::{Compressor, DeflateCounts, SharedDeflate};
 use crate::table::Table;
 use crate::time::{Timestamp, micros};
 use batch::Batch;
-use codec::{Encode, Form};
+use codec::{AppCodecs, Form};
 use conn::{OutboundConn, Seal, Takes};
 use drops::DropCounters;
 use flush_scheduler::FlushScheduler;
@@ -70,6 +70,7 @@ pub(crate) use counts::DeliveryCounts;
 pub use depth::Depth;
 pub use drops::Drops;
 pub use frame::{Chunks, MAX_PAYLOAD};
+pub(crate) use own_codec::OwnForm;
 pub use queue::{OverflowPolicy, SendOptions};
 pub(crate) use reply::{MessageRef, OutgoingReply, QueueFull};
 pub(crate) use reply_buffer::Part;
@@ -106,8 +107,8 @@ pub(crate) struct Outbound {
     sealed_links: u32,
     /// For frames that are put together outside of the store.
     buffers: Buffers,
-    /// Encodes a message for a codec.
-    encode: Encode,
+    /// Encodes a message for a codec, and asks filters.
+    app: AppCodecs,
     /// Empty ones, for messages to come.
     #[expect(clippy::vec_box, reason = "they move in and out as boxes")]
     spare_forms: Vec<Box<OtherForms>>,
@@ -162,7 +163,7 @@ struct Compression {
 }
 
 impl Outbound {
-    pub(crate) fn new(config: &Config, encode: Encode) -> Self {
+    pub(crate) fn new(config: &Config, app: AppCodecs) -> Self {
         Self {
             settings: OutboundSettings::of(config),
             now: Timestamp::ORIGIN,
@@ -181,7 +182,7 @@ impl Outbound {
             link_bytes: 0,
             sealed_links: 0,
             buffers: Buffers::default(),
-            encode,
+            app,
             spare_forms: Vec::new(),
             counts: DeliveryCounts::default(),
             drops: DropCounters::new(config.seed),

@@ -39,6 +39,9 @@ impl Outbound {
     #[inline]
     pub(crate) fn send_variant(&mut self, at: u32, variants: &mut EncodedVariants<'_>) {
         self.counts.members_offered += 1;
+        if variants.own_codecs.is_some() && !self.passes(variants, at) {
+            return;
+        }
         match self.variant(variants, at) {
             Some(frame) => self.push(at, frame, variants.overflow()),
             None => self.count_codec_refusal(at, variants.meta().stream),

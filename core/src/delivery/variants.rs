@@ -3,6 +3,7 @@
 //! publication, once for all of its members.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -25,7 +26,7 @@ pub(crate) struct EncodedVariants<'a> {
     payload: MessagePayload<'a>,
     details: Option<&'a MessageDetails>,
     may_be_compressed: bool,
-    /// The channel, if a member of it has a codec of its own.
+    /// The channel, if a member of it has a form of its own.
     pub(super) own_codecs: Option<u32>,
     pub(super) frames: EncodedFrames,
 }
@@ -36,6 +37,8 @@ pub(crate) struct EncodedFrames {
     /// Those for connections of the default form.
     default: FormFrames,
     pub(super) others: Option<Box<OtherForms>>,
+    /// What filters have said.
+    pub(super) passed: BTreeMap<Bytes, bool>,
 }
 
 /// The frames of one form made so far, with a reference to each.
@@ -162,7 +165,7 @@ impl<'a> EncodedVariants<'a> {
         self
     }
 
-    /// Lets members of a channel get it in a codec of their own.
+    /// Lets members of a channel get it in a form of their own.
     pub(crate) const fn with_own_codecs(mut self, channel: Option<u32>) -> Self {
         self.own_codecs = channel;
         self
@@ -206,6 +209,7 @@ impl Outbound {
                     compressed: None,
                 },
                 others: None,
+                passed: BTreeMap::new(),
             },
         }
     }

@@ -43,7 +43,7 @@ use crate::channels::streams::Streams;
 use crate::channels::waiters::Waiters;
 use crate::config::Config;
 use crate::delivery::Outbound;
-use crate::delivery::codec::{Codec, Encode};
+use crate::delivery::codec::{AppCodecs, Codec};
 use crate::engine::budget::Budget;
 use crate::engine::output::{Event, Output};
 use crate::engine::subscribe::Notice;
@@ -70,7 +70,7 @@ pub(crate) type CloseAs = fn(Codec) -> (CloseCode, &'static str);
 /// Functions of the application that need no value of it.
 #[derive(Clone, Copy)]
 pub(crate) struct StaticCallbacks {
-    pub(crate) encode: Encode,
+    pub(crate) codecs: AppCodecs,
     pub(crate) shutdown: CloseAs,
     pub(crate) too_many_messages: CloseAs,
     pub(crate) encode_close: EncodeClose,
@@ -175,7 +175,7 @@ impl<A: AppTypes> Engine<A> {
         Self {
             id,
             now: Timestamp::ORIGIN,
-            out: Outbound::new(&config, callbacks.encode),
+            out: Outbound::new(&config, callbacks.codecs),
             slots: Slab::new(id),
             registry: ChannelRegistry::new(config.seed, shards),
             streams: Streams::new(

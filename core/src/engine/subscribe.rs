@@ -167,12 +167,14 @@ impl<A: AppTypes> Engine<A> {
             subscribed,
             is_positioned,
             gets_events,
-            codec,
+            own,
         } = answer;
         if subscribed.is_member {
             self.add_member(at, name, ChannelList::Members, is_positioned);
-            if let Some((codec, member)) = codec.zip(self.membership(at, name)) {
-                self.out.set_own_codec(member.channel(), at, codec);
+            if !own.is_empty()
+                && let Some(member) = self.membership(at, name)
+            {
+                self.out.set_own_form(member.channel(), at, own);
             }
             if gets_events {
                 self.add_member(at, name, ChannelList::Listeners, false);
@@ -212,7 +214,7 @@ impl<A: AppTypes> Engine<A> {
         if is_member && let Some(member) = subscription.shown() {
             self.presence.insert(name, conn, member);
         }
-        if subscription.codec.is_some() {
+        if subscription.own.codec.is_some() {
             let is_new = recovered.publications.is_empty();
             self.streams.follow(name, is_new);
         }
@@ -234,7 +236,7 @@ impl<A: AppTypes> Engine<A> {
             },
             is_positioned: subscription.is_positioned,
             gets_events: subscription.gets_events,
-            codec: subscription.codec,
+            own: subscription.own.clone(),
         }
     }
 

@@ -276,7 +276,10 @@ impl<A: AppTypes> PendingOp<A> {
             Self::Publish {
                 channel, payload, ..
             } => channel.as_ref().map_or(0, Bytes::len) + payload.len(),
-            Self::Subscribe(channel, _) => channel.len() + size_of::<Subscription>(),
+            Self::Subscribe(channel, subscription) => {
+                let filter = subscription.own.filter.as_ref();
+                channel.len() + size_of::<Subscription>() + filter.map_or(0, Bytes::len)
+            }
             Self::PublishWith(publication) => publication.memory(),
             Self::Query { channel, .. } => channel.len(),
             Self::Respond(response) => response.memory(),

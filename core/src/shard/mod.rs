@@ -29,7 +29,7 @@ pub use crate::session::address_limiter::AddressLimiter;
 use crate::CloseCode;
 use crate::app::{Handler, Isolation, NoIsolation};
 use crate::config::Config;
-use crate::delivery::codec::{Codec, CodecResult, Outgoing};
+use crate::delivery::codec::{AppCodecs, Codec, CodecResult, Outgoing};
 use crate::engine::{Engine, StaticCallbacks};
 use crate::id::ShardId;
 use crate::session::sweep::SweepOrder;
@@ -176,7 +176,10 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
 /// What the engine calls without knowing the application.
 const fn callbacks<H: Handler, I: Isolation>() -> StaticCallbacks {
     StaticCallbacks {
-        encode: encode::<H, I>,
+        codecs: AppCodecs {
+            encode: encode::<H, I>,
+            passes: |filter, message| I::run(|| H::passes(filter, message)),
+        },
         shutdown: shutdown::<H, I>,
         too_many_messages: too_many_messages::<H, I>,
         encode_close: encode_close::<H, I>,

@@ -21,6 +21,7 @@ mod header;
 mod http;
 mod inflate;
 mod jwt;
+mod msgpack;
 mod pack;
 mod peer;
 mod protocol;
@@ -44,6 +45,7 @@ pub use handshake::handshake;
 pub use header::header;
 pub use http::http;
 pub use jwt::jwt;
+pub use msgpack::msgpack;
 pub use proxy::proxy;
 pub use queue::queue;
 pub use saved::saved;
@@ -55,7 +57,7 @@ use reader::InputReader;
 pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// Every fuzz target.
-pub const TARGETS: [FuzzTarget; 17] = [
+pub const TARGETS: [FuzzTarget; 18] = [
     ("header", header),
     ("decode", decode),
     ("differential", differential),
@@ -71,6 +73,7 @@ pub const TARGETS: [FuzzTarget; 17] = [
     ("jwt", jwt),
     ("api", api),
     ("fossil", fossil),
+    ("msgpack", msgpack),
     ("proxy", proxy),
     ("saved", saved),
 ];

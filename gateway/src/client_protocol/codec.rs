@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::command::Command;
 use super::error::{DecodeError, InvalidPayload};
 use super::json::{self, JsonCommands};
+use super::msgpack;
 use super::protobuf::{self, ProtobufCommands};
 use super::publication::Publication;
 use super::push::Push;
@@ -19,6 +20,8 @@ pub enum ClientCodec {
     Json,
     /// Protobuf, with lengths in front.
     Protobuf,
+    /// MessagePack, one map behind the other.
+    MessagePack,
 }
 
 impl ClientCodec {
@@ -27,6 +30,7 @@ impl ClientCodec {
         match self {
             Self::Json => "centrifuge-json",
             Self::Protobuf => "centrifuge-protobuf",
+            Self::MessagePack => "stentor-msgpack",
         }
     }
 
@@ -36,7 +40,7 @@ impl ClientCodec {
     /// It is none.
     pub fn decode_connect(self, message: &[u8]) -> Result<ConnectRequest<'_>, DecodeError> {
         match self {
-            Self::Json => json::decode_connect(message),
+            Self::Json | Self::MessagePack => json::decode_connect(message),
             Self::Protobuf => protobuf::decode_connect(message),
         }
     }
@@ -47,15 +51,18 @@ impl ClientCodec {
     /// They are none. The commands themselves are not decoded.
     pub fn decode_emulation(self, message: &[u8]) -> Result<EmulationRequest<'_>, DecodeError> {
         match self {
-            Self::Json => json::decode_emulation(message),
+            Self::Json | Self::MessagePack => json::decode_emulation(message),
             Self::Protobuf => protobuf::decode_emulation(message),
         }
     }
 
-    /// Returns the commands of one WebSocket message.
+    /// Returns the commands of one WebSocket message. One of MessagePack must have become
+    /// [lines](msgpack_to_lines) of JSON before, since commands borrow from the message.
     pub const fn decode(self, message: &[u8]) -> Commands<'_> {
         match self {
-            Self::Json => Commands(CommandsOf::Json(JsonCommands::new(message))),
+            Self::Json | Self::MessagePack => {
+                Commands(CommandsOf::Json(JsonCommands::new(message)))
+            }
             Self::Protobuf => Commands(CommandsOf::Protobuf(ProtobufCommands::new(message))),
         }
     }
@@ -107,7 +114,7 @@ impl<'o> ReplyBatch<'o> {
     /// Appends a reply.
     ///
     /// # Errors
-    /// The codec is JSON, and a payload is not. The message is as before.
+    /// The codec is JSON or MessagePack, and a payload is no JSON. The message is as before.
     pub fn push(&mut self, reply: &Reply<'_>) -> Result<(), InvalidPayload> {
         let end = self.out.len();
         if self.codec == ClientCodec::Json && end > self.start {
@@ -124,7 +131,7 @@ impl<'o> ReplyBatch<'o> {
 /// Appends one reply. [`ReplyBatch`] separates several.
 ///
 /// # Errors
-/// The codec is JSON, and a payload is not. Nothing is appended.
+/// The codec is JSON or MessagePack, and a payload is no JSON. Nothing is appended.
 pub fn encode_reply(
     codec: ClientCodec,
     reply: &Reply<'_>,
@@ -136,13 +143,14 @@ pub fn encode_reply(
             protobuf::encode_reply(reply, out);
             Ok(())
         }
+        ClientCodec::MessagePack => msgpack::encode(out, |out| json::encode_reply(reply, out)),
     }
 }
 
 /// Appends the push of a publication, which is the same for every subscriber with this codec.
 ///
 /// # Errors
-/// The codec is JSON, and a payload is not. Nothing is appended.
+/// The codec is JSON or MessagePack, and a payload is no JSON. Nothing is appended.
 pub fn encode_publication(
     codec: ClientCodec,
     channel: &str,
@@ -157,13 +165,16 @@ pub fn encode_publication(
             protobuf::encode_publication(channel, publication, out);
             Ok(())
         }
+        ClientCodec::MessagePack => msgpack::encode(out, |out| {
+            json::encode_publication(channel, publication, out)
+        }),
     }
 }
 
 /// Appends a push as one-way connections get it: without a reply around it.
 ///
 /// # Errors
-/// The codec is JSON, and a payload is not. Nothing is appended.
+/// The codec is JSON or MessagePack, and a payload is no JSON. Nothing is appended.
 pub fn encode_push(
     codec: ClientCodec,
     push: &Push<'_>,
@@ -175,6 +186,7 @@ pub fn encode_push(
             protobuf::encode_push(push, out);
             Ok(())
         }
+        ClientCodec::MessagePack => msgpack::encode(out, |out| json::encode_push(push, out)),
     }
 }
 

@@ -20,7 +20,9 @@ pub enum DecodeError {
     SeveralRequests,
     /// A tag filter of more levels than [`MAX_FILTER_DEPTH`](super::MAX_FILTER_DEPTH).
     FilterTooDeep,
-    /// A Protobuf message that ends before its lengths say.
+    /// A MessagePack value that no JSON value is like, or too deep a one.
+    InvalidMessagePack,
+    /// A Protobuf or MessagePack message that ends before its lengths say.
     Truncated,
     /// A Protobuf integer of more than 64 bits.
     InvalidVarint,
@@ -28,7 +30,7 @@ pub enum DecodeError {
     InvalidTag,
     /// A Protobuf field with the wire type of another type.
     WrongWireType,
-    /// A Protobuf text that is not UTF-8.
+    /// A Protobuf or MessagePack text that is not UTF-8.
     InvalidUtf8,
 }
 
@@ -42,6 +44,7 @@ impl DecodeError {
             Self::NoRequest => "no_request",
             Self::SeveralRequests => "several_requests",
             Self::FilterTooDeep => "filter_too_deep",
+            Self::InvalidMessagePack => "invalid_msgpack",
             Self::Truncated => "truncated",
             Self::InvalidVarint => "invalid_varint",
             Self::InvalidTag => "invalid_tag",
@@ -65,6 +68,7 @@ impl Display for DecodeError {
             Self::NoRequest => "a command with an id has no known request",
             Self::SeveralRequests => "a command has more than one request",
             Self::FilterTooDeep => "the tag filter has too many levels",
+            Self::InvalidMessagePack => "a MessagePack value is not like JSON",
             Self::Truncated => "the message ends too early",
             Self::InvalidVarint => "an integer has more than 64 bits",
             Self::InvalidTag => "a field has an invalid number or wire type",

@@ -11,6 +11,7 @@
 //! | `error` | why a message cannot be decoded or encoded |
 //! | `codec` | choice of the codec; replies in one message; publications for a fan-out |
 //! | `json/` | JSON: one object a line, payloads not parsed |
+//! | `msgpack/` | MessagePack: the same as JSON in another notation |
 //! | `protobuf/` | Protobuf: lengths in front, texts and payloads borrowed |
 //!
 //! ```
@@ -35,6 +36,7 @@ mod codec;
 mod command;
 mod error;
 pub(crate) mod json;
+mod msgpack;
 mod protobuf;
 mod publication;
 mod push;
@@ -46,6 +48,7 @@ pub use code::{DisconnectCode, ErrorCode, UnsubscribeCode, reconnects_after, res
 pub use codec::{ClientCodec, Commands, ReplyBatch, encode_publication, encode_push, encode_reply};
 pub use command::{Command, CommandRequest};
 pub use error::{DecodeError, InvalidPayload};
+pub use msgpack::to_lines as msgpack_to_lines;
 pub use publication::{ClientInfo, Publication};
 pub use push::{DisconnectPush, Push, PushEvent, SubscribePush, UnsubscribePush};
 pub use reply::{Reply, ReplyError};

@@ -8,6 +8,7 @@ use core::hash::BuildHasher;
 use core::num::NonZeroU64;
 use core::time::Duration;
 
+use bytes::Bytes;
 use foldhash::fast::FixedState;
 use stentor_core::channels::Subscribed;
 
@@ -15,7 +16,7 @@ use stentor_core::Handler;
 
 use super::pings::Pings;
 use super::rules::SubscriptionWishes;
-use super::subscribe::{SubscriptionSource, rejection, subscribe_result};
+use super::subscribe::{SubscriptionSource, filter_of, rejection, subscribe_result};
 use super::subscriptions::PendingReply;
 use super::timers::expiry_info;
 use super::{CommandOutcome, Connecting, SessionCall, SessionPhase, disconnect, is_insecure};
@@ -155,6 +156,11 @@ impl<H: Handler> SessionCall<'_, '_, H> {
                 chan_info: &subscription.chan_info,
                 data: &subscription.data,
                 overrides: subscription.overrides,
+                filter: match wanted {
+                    Some(wanted) => filter_of(resolved, wanted)
+                        .map_err(|_| disconnect(DisconnectCode::BadRequest))?,
+                    None => Bytes::new(),
+                },
             };
             self.make_subscription(resolved, &wishes, &source);
         }

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::num::NonZeroU64;
 
+use bytes::Bytes;
 use stentor_core::Handler;
 use stentor_core::channels::{Since, Subscribed};
 
@@ -52,6 +53,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         match self.session.link.codec {
             ClientCodec::Json => "json",
             ClientCodec::Protobuf => "protobuf",
+            ClientCodec::MessagePack => "msgpack",
         }
     }
 
@@ -91,6 +93,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             chan_info: order.chan_info,
             data: order.data,
             overrides: order.overrides,
+            filter: Bytes::new(),
         };
         self.make_subscription(resolved, &wishes, &source);
     }

@@ -49,7 +49,9 @@ use self::pings::Pings;
 use self::subscriptions::{PendingReply, Subscriptions};
 use crate::bans::Bans;
 use crate::client_id::ClientIds;
-use crate::client_protocol::{Command, CommandRequest, DisconnectCode, ErrorCode};
+use crate::client_protocol::{
+    ClientCodec, Command, CommandRequest, Commands, DisconnectCode, ErrorCode, msgpack_to_lines,
+};
 use crate::emulation::Polling;
 use crate::namespaces::ChannelClient;
 use crate::settings::{Access, GatewaySettings};
@@ -147,6 +149,8 @@ pub(crate) struct Shared {
     pub(crate) polled: usize,
     /// Replies that are not sent yet.
     out: Vec<u8>,
+    /// Commands that came as MessagePack, as lines of JSON.
+    lines: Vec<u8>,
     /// The token that is verified.
     token: Vec<u8>,
     pub(crate) annotation: Vec<u8>,
@@ -161,6 +165,7 @@ impl Shared {
             bans: Bans::default(),
             polled: 0,
             out: Vec::new(),
+            lines: Vec::new(),
             token: Vec::new(),
             annotation: Vec::new(),
         }
@@ -224,7 +229,29 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         if self.session.link.is_one_way() {
             return self.handle_one_way_message(message);
         }
-        for command in self.session.link.codec.decode(message) {
+        match self.session.link.codec {
+            ClientCodec::MessagePack => self.handle_message_pack(message),
+            codec => self.handle_commands(codec.decode(message)),
+        }
+        self.flush();
+    }
+
+    fn handle_message_pack(&mut self, message: &[u8]) {
+        let mut lines = mem::take(&mut self.shared.lines);
+        let translated = msgpack_to_lines(message, &mut lines);
+        if !lines.is_empty() || translated.is_ok() {
+            self.handle_commands(ClientCodec::MessagePack.decode(&lines));
+        }
+        if let Err(error) = translated {
+            self.disconnect(error.disconnect_code());
+        }
+        lines.clear();
+        lines.shrink_to(replies::MAX_KEPT);
+        self.shared.lines = lines;
+    }
+
+    fn handle_commands(&mut self, commands: Commands<'_>) {
+        for command in commands {
             if matches!(self.session.phase, SessionPhase::Closing) {
                 break;
             }
@@ -234,7 +261,6 @@ impl<H: Handler> SessionCall<'_, '_, H> {
                 Err(error) => self.disconnect(error.disconnect_code()),
             }
         }
-        self.flush();
     }
 
     /// Returns whether a command has been carried out, which only clients that poll send again.

@@ -11,7 +11,7 @@ use super::{CommandOutcome, SessionCall, error};
 use crate::annotation;
 use crate::client_protocol::{ClientInfo, CommandResult, ErrorCode, PublishRequest};
 use crate::namespaces::{ChannelAction, ChannelOptions};
-use crate::publication_encoding::message_type;
+use crate::publication_encoding::payload_type;
 
 /// Returns how a publication with these tags is treated. `overflow` is what happens at a full queue if
 /// the namespace does not say.
@@ -74,7 +74,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         // A client that cannot take what is published is to come back and recover.
         let send = send_options(options, OverflowPolicy::Disconnect, &[]);
         let mut publication =
-            Publication::new(message_type(self.session.link.codec), send, request.data)
+            Publication::new(payload_type(self.session.link.codec), send, request.data)
                 .annotation(&self.shared.annotation)
                 .acknowledge(id.into());
         if let Some(retention) = self.retention(resolved) {

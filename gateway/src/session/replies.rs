@@ -125,7 +125,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
 }
 
 /// Bytes of the buffer for replies that are kept.
-const MAX_KEPT: usize = 64 << 10;
+pub(super) const MAX_KEPT: usize = 64 << 10;
 
 /// Returns the close code of a WebSocket.
 pub(crate) fn close_code(code: DisconnectCode) -> CloseCode {

@@ -8,7 +8,7 @@ use core::num::NonZeroU64;
 
 use bytes::Bytes;
 use stentor_core::ConnId;
-use stentor_core::channels::{MemberInfo, Retention, Subscribed, Subscription};
+use stentor_core::channels::{KeptPublication, MemberInfo, Retention, Subscribed, Subscription};
 
 use stentor_core::Handler;
 
@@ -24,10 +24,11 @@ use crate::client_protocol::{
 };
 use crate::namespaces::{NameError, ResolvedChannel};
 use crate::publication_encoding::{DecodedPublication, delta_codec_of};
+use crate::tag_filter::{self, passes};
 use crate::token::{Overrides, Rejection, Subscriber, SubscriptionClaims, TokenUse};
 
 /// Where a subscription comes from, and what that says about it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct SubscriptionSource<'a> {
     /// The number of the command, 0 if the server makes it.
     pub(super) command: u32,
@@ -39,6 +40,8 @@ pub(super) struct SubscriptionSource<'a> {
     pub(super) chan_info: &'a [u8],
     pub(super) data: &'a [u8],
     pub(super) overrides: Overrides,
+    /// Filter over the tags of publications, empty if there is none.
+    pub(super) filter: Bytes,
 }
 
 impl<H: Handler> SessionCall<'_, '_, H> {
@@ -85,15 +88,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         } else {
             return Err(error(ErrorCode::PermissionDenied));
         };
-        if request.tf.is_some() {
-            // Filters are not there yet, whatever the namespace allows.
-            let is_allowed = resolved.options().allow_tags_filter;
-            return Err(error(if is_allowed {
-                ErrorCode::NotAvailable
-            } else {
-                ErrorCode::BadRequest
-            }));
-        }
+        let filter = filter_of(resolved, request)?;
         let source = SubscriptionSource {
             command: id,
             is_server_side: false,
@@ -104,6 +99,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             overrides: claims
                 .as_ref()
                 .map_or_else(Overrides::default, |claims| claims.overrides),
+            filter,
         };
         let wishes = SubscriptionWishes::of(request);
         let can_recover = self
@@ -166,7 +162,10 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         wishes: &SubscriptionWishes,
         source: &SubscriptionSource<'_>,
     ) {
-        let rules = self.subscription_rules(resolved, wishes, source.overrides);
+        let mut rules = self.subscription_rules(resolved, wishes, source.overrides);
+        // A patch is of the publication before, which the filter may have kept back.
+        let delta_codec = delta_codec_of(self.session.link.codec);
+        rules.gets_delta &= source.filter.is_empty() && delta_codec.is_some();
         let mut subscription = Subscription::new();
         if rules.is_positioned
             && let Some(retention) = self.retention(resolved)
@@ -185,8 +184,11 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         if rules.gets_events {
             subscription = subscription.events();
         }
-        if rules.gets_delta {
-            subscription = subscription.codec(delta_codec_of(self.session.link.codec));
+        if let Some(codec) = delta_codec.filter(|_| rules.gets_delta) {
+            subscription = subscription.codec(codec);
+        }
+        if !source.filter.is_empty() {
+            subscription = subscription.filter(source.filter.clone());
         }
         if source.replaces_others {
             subscription = subscription.list_others();
@@ -199,6 +201,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             gets_delta: rules.gets_delta,
             since: rules.recovery.map(|recovery| recovery.since.offset),
             data: source.data.into(),
+            filter: source.filter.clone(),
         };
         self.session.subscriptions.insert(ClientSubscription {
             channel: resolved.name().into(),
@@ -267,6 +270,10 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             return self.flush();
         }
         self.shared.stats.subscribes += 1;
+        if !pending.filter.is_empty() {
+            let passes = |kept: &KeptPublication| passes(&pending.filter, &kept.annotation);
+            answer.publications.retain(passes);
+        }
         if pending.command == 0 {
             let others = mem::take(&mut answer.others);
             self.add_server_side(pending, answer);
@@ -359,8 +366,10 @@ pub(super) fn subscribe_result<'a>(
         recoverable: pending.is_recoverable,
         positioned: pending.is_positioned,
         epoch: position.map_or("", |position| position.epoch.as_str()),
-        // A client advances its offset by what it recovers.
-        offset: recovered_since.unwrap_or(top),
+        // A client advances its offset by what it recovers. Nothing is left of that if it was filtered.
+        offset: recovered_since
+            .filter(|_| !publications.is_empty())
+            .unwrap_or(top),
         publications,
         recovered: recovered_since.is_some(),
         was_recovering: pending.was_recovering,
@@ -368,6 +377,21 @@ pub(super) fn subscribe_result<'a>(
         data: &pending.data,
         ..SubscribeResult::default()
     }
+}
+
+/// Returns the filter of a request, if the channel allows that: empty without one.
+pub(super) fn filter_of(
+    resolved: ResolvedChannel<'_, '_>,
+    request: &SubscribeRequest<'_>,
+) -> Result<Bytes, Rejection> {
+    let Some(filter) = &request.tf else {
+        return Ok(Bytes::new());
+    };
+    let is_allowed = resolved.options().allow_tags_filter;
+    let compiled = is_allowed.then(|| tag_filter::compile(filter)).flatten();
+    compiled
+        .map(Bytes::from)
+        .ok_or(error(ErrorCode::BadRequest))
 }
 
 /// Returns what a channel's name in a command leads to that no channel has.

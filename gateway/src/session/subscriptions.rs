@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::num::NonZeroU64;
 
+use bytes::Bytes;
+
 /// The subscriptions of a client, sorted by channel: most clients have few. A channel that the client
 /// has left before the answer came may be there twice, the older subscription first.
 #[derive(Debug, Default)]
@@ -40,6 +42,8 @@ pub(super) struct PendingReply {
     pub(super) since: Option<u64>,
     /// The application's payload for the client.
     pub(super) data: Box<[u8]>,
+    /// Filter over the tags of publications, empty if there is none.
+    pub(super) filter: Bytes,
 }
 
 impl Subscriptions {

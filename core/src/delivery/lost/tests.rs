@@ -8,7 +8,7 @@ use core::time::Duration;
 use proptest::prelude::*;
 
 use crate::Config;
-use crate::delivery::codec::{Codec, CodecResult, Form, Outgoing};
+use crate::delivery::codec::{AppCodecs, Codec, CodecResult, Form, Outgoing};
 use crate::delivery::frame::Chunks;
 use crate::delivery::queue::{OverflowPolicy, SendOptions};
 use crate::delivery::{HEADROOM, MessagePayload, MessageRef, Outbound, OutgoingReply, Part};
@@ -78,7 +78,11 @@ impl World {
             .queue_bytes(400)
             .write_batch(1_024)
             .memory_budget(1 << 20);
-        let mut out = Outbound::new(&config.build().expect("in range"), encode);
+        let app = AppCodecs {
+            encode,
+            passes: |_, _| Some(true),
+        };
+        let mut out = Outbound::new(&config.build().expect("in range"), app);
         for at in 0..CONNS {
             out.insert(at);
             let form = Form::new(Codec::new(at as u8), Wire::WebSocket);

@@ -175,7 +175,7 @@ impl<'o> ObjectWriter<'o> {
 
 /// Writes a text with quotes and escapes. By hand, because what serde_json has for it allocates
 /// without std.
-fn write_text(out: &mut Vec<u8>, text: &str) {
+pub(in crate::client_protocol) fn write_text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let bytes = text.as_bytes();
     let mut start = 0;

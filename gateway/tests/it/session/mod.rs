@@ -11,10 +11,12 @@ mod connect;
 mod delta;
 mod expiry;
 mod history;
+mod msgpack;
 mod polls;
 mod protobuf;
 mod rooms;
 mod server;
+mod tag_filter;
 mod tokens;
 mod transports;
 

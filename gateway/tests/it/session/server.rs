@@ -331,6 +331,14 @@ impl Server {
         sum
     }
 
+    /// Returns how often a message was encoded for a codec.
+    pub(super) fn encodes(&self) -> u64 {
+        let shards = self.shards.iter();
+        shards
+            .map(|shard| shard.stats().channels.codec_encoded)
+            .sum()
+    }
+
     fn send_frame(&mut self, id: ConnId, opcode: u8, payload: &[u8]) {
         let now = self.now;
         self.shard(id)

@@ -1,9 +1,11 @@
 //! Channels with positions, history, presence and events, on one shard and on several.
 
+mod filters;
 mod history;
 mod lost;
 mod presence;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,9 +30,15 @@ const RETENTION: Retention = Retention {
 };
 
 /// Says in words what it is told. Commands are words as well: `sub C`, `position C`,
+/// `filter C LETTERS`,
 /// `recover C EPOCH OFFSET`, `require C EPOCH OFFSET`, `present C USER`, `alone C`, `listen C USER`, `unsub C`,
 /// `pub C TEXT`, `keep C TEXT`, `sure C TEXT`, `who C`, `kick C`, `count C`, `history C N`.
 struct Words;
+
+thread_local! {
+    /// How often filters were asked.
+    static ASKED: Cell<u64> = const { Cell::new(0) };
+}
 
 impl Handler for Words {
     type State = ();
@@ -55,6 +63,12 @@ impl Handler for Words {
         Some(MessageType::Text)
     }
 
+    fn passes(filter: &[u8], message: &Outgoing<'_>) -> bool {
+        ASKED.set(ASKED.get() + 1);
+        let letter = |byte: &u8| filter.contains(byte);
+        message.payload.iter().any(letter)
+    }
+
     fn on_request(&mut self, _: &HttpRequest<'_>) -> Decision<Self> {
         Decision::Accept(Acceptance::new(()).codec(Codec::new(1)))
     }
@@ -75,6 +89,11 @@ impl Handler for Words {
                 ["position", channel] => {
                     let positioned = subscription.position(RETENTION).positioned();
                     ctx.subscribe_with(channel.as_bytes(), positioned);
+                }
+                ["filter", channel, letters] => {
+                    let positioned = subscription.position(RETENTION).positioned();
+                    let filter = letters.as_bytes().to_vec().into();
+                    ctx.subscribe_with(channel.as_bytes(), positioned.filter(filter));
                 }
                 [
                     how @ ("recover" | "require" | "latest"),
