@@ -149,6 +149,15 @@ impl Outbound {
         })
     }
 
+    /// Returns the certificate of the peer of a link, if it has one.
+    pub(crate) fn peer_certificate(&self, at: u32) -> Option<&[u8]> {
+        if !self.is_sealed(at) {
+            return None;
+        }
+        let sealed = self.conns[at].link.as_ref()?.sealed.as_ref()?;
+        sealed.transport.peer_certificate()
+    }
+
     fn is_handshaking(&self, at: u32) -> bool {
         let sealed = self.conns[at].link.as_ref();
         let sealed = sealed.and_then(|link| link.sealed.as_ref());

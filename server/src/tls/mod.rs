@@ -2,6 +2,7 @@
 //! the core's.
 
 mod certificates;
+mod identity;
 mod tickets;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use stentor_core::proto::tls::TlsTransport;
 use stentor_core::proto::transport::Transport;
 
 pub use certificates::{CertificateStatus, Certificates};
+pub use identity::ClientIdentity;
 use tickets::SecretTickets;
 
 /// What the TLS of a server is made from.
