@@ -26,7 +26,7 @@ stentor_tests::for_each_adapter! {
 
 /// A command by which the binary runs whatever the tests were started with does to `SIGHUP` and
 /// `SIGQUIT`: a shell ignores the latter for what it runs in the background.
-fn with_default_signals(adapter: Adapter, shell: &str) -> Command {
+pub(crate) fn with_default_signals(adapter: Adapter, shell: &str) -> Command {
     let binary = adapter.command().get_program().to_owned();
     let mut command = Command::new("env");
     command

@@ -95,6 +95,8 @@ impl TlsServer {
         // Sessions are in the tickets: nothing is kept for those who do not come back.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 1;
+        // The strongest suites come first, whatever a client prefers.
+        config.ignore_client_order = true;
         config.ticketer = ticketer(options)?;
         Ok(Self {
             config: Arc::new(config),

@@ -10,6 +10,7 @@ use stentor_tests::process::SOON;
 
 use crate::raw::{RawSocket, get};
 use crate::server::ServerProcess;
+use crate::signals::with_default_signals;
 use crate::witnesses::Witnesses;
 
 stentor_tests::for_each_adapter! {
@@ -56,6 +57,10 @@ fn a_server_that_is_forced_does_not_wait_for_balancers(adapter: Adapter) {
     let mut server = ServerProcess::start(adapter, "--server.shutdown-delay 1h");
     let mut client = RawSocket::open(&server);
     server.terminate();
+    // Two signals at once would be one.
+    server
+        .log()
+        .wait_for("shutdown: stopping server and worker pool...");
     server.terminate();
     assert_eq!(client.expect_close(), Some(1001));
     assert_eq!(server.exit_within(SOON).code(), Some(0));
@@ -78,7 +83,8 @@ fn a_hangup_has_the_settings_be_read_again(adapter: Adapter) {
     let write = |path: &Path, text: &str| fs::write(path, text).expect("written");
     write(&path, "[http_api]\nkey = \"first\"\n");
     let flags = format!("--shards 2 --config {}", path.display());
-    let mut server = ServerProcess::start(adapter, &flags);
+    let mut command = with_default_signals(adapter, "exec \"$0\" \"$@\"");
+    let mut server = ServerProcess::start_by(&mut command, &flags);
     let mut witnesses = Witnesses::of(&server);
     assert_eq!(
         (call(&server, "first"), call(&server, "second")),
