@@ -156,20 +156,6 @@ impl<S: Subscriber> Layer<S> for LogSink {
         rank(*metadata.level()) <= LEVEL.load(Ordering::Relaxed)
     }
 
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        let levels = [
-            LevelFilter::OFF,
-            LevelFilter::ERROR,
-            LevelFilter::WARN,
-            LevelFilter::INFO,
-            LevelFilter::DEBUG,
-            LevelFilter::TRACE,
-        ];
-        levels
-            .get(usize::from(LEVEL.load(Ordering::Relaxed)))
-            .copied()
-    }
-
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         Self::has_priority(event.metadata()) || self.0.may_take()
     }

@@ -111,6 +111,7 @@ fn a_hangup_has_the_settings_be_read_again(adapter: Adapter) {
         (call(&server, "first"), call(&server, "second")),
         (401, 200)
     );
+    RawSocket::open(&server);
     server.log().wait_for("opened");
 
     // What is wrong changes nothing, not even what is right beside it.

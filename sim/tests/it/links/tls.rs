@@ -156,6 +156,23 @@ fn a_conversation_in_both_versions_in_any_pieces() {
     }
 }
 
+#[test]
+fn what_a_handshake_needs_is_used_again_for_the_next() {
+    let pair = pair(&[&version::TLS13]);
+    let mut net = Net::new(1, Config::builder(), || Chat);
+    let charged = |net: &mut Net<Chat>, connections: usize| {
+        for _ in 0..connections {
+            let mut client = Client::new(net, &pair, usize::MAX);
+            client.send(net, request("/ws").as_bytes());
+        }
+        net.stats().links.charged_bytes
+    };
+    let before = charged(&mut net, 30);
+    let each = (charged(&mut net, 200) - before) / 200;
+    // Much of it is the state of rustls, and nothing is of its flight of a thousand bytes.
+    assert!((3_000..4_200).contains(&each), "{each} bytes each");
+}
+
 /// Answers each request with the certificate of the client.
 struct Mirror;
 
