@@ -17,11 +17,13 @@ fn main() -> ExitCode {
 fn serve(settings: Settings, signals: Signals) -> io::Result<ShutdownReport> {
     let (handler, rooms) = (settings.handler, settings.rooms());
     let work_time = settings.work_time;
-    let gateway = settings.gateway.clone();
+    let (gateway, live) = (settings.gateway.clone(), settings.live.clone());
     let builder = Server::from_settings(settings);
     match handler {
         HandlerKind::Gateway => {
-            let builder = builder.handler(move |shard| Gateway::new(shard, gateway.clone()));
+            let builder = builder.handler(move |shard| {
+                Gateway::new(shard, gateway.clone()).with_updates(live.clone())
+            });
             run(builder.work(RoomWork { work_time }).bind()?, signals)
         }
         HandlerKind::Rooms => {

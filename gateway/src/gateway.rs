@@ -27,7 +27,7 @@ use crate::gateway_rooms::NamespaceRooms;
 use crate::publication_encoding::{self, CODECS};
 use crate::rooms::{RoomOutcome, RoomTask, Rooms};
 use crate::session::{Session, SessionCall, Shared, close_code};
-use crate::settings::GatewaySettings;
+use crate::settings::{GatewaySettings, SettingsUpdates};
 use crate::stats::GatewayStats;
 use crate::tag_filter;
 use crate::transport::{ClientLink, Transport};
@@ -40,6 +40,8 @@ const HEARTBEAT: &[u8] = b"heartbeat";
 #[derive(Debug)]
 pub struct Gateway {
     settings: Arc<GatewaySettings>,
+    /// Where newer ones come from, and the version of those here.
+    updates: Option<(Arc<dyn SettingsUpdates>, u64)>,
     shared: Shared,
 }
 
@@ -67,7 +69,25 @@ impl Gateway {
         let ids = ClientIds::new(settings.node, shard);
         Self {
             settings,
+            updates: None,
             shared: Shared::new(ids),
+        }
+    }
+
+    /// Has it take newer settings when there are some: of access, tokens, namespaces and the server API.
+    /// Whoever is connected stays so; what is asked from then on is decided by them.
+    #[must_use]
+    pub fn with_updates(mut self, updates: Arc<dyn SettingsUpdates>) -> Self {
+        self.updates = Some((updates, 0));
+        self
+    }
+
+    /// Takes newer settings, if there are some.
+    fn update(&mut self) {
+        if let Some((updates, version)) = &mut self.updates
+            && let Some(settings) = updates.newer_than(version)
+        {
+            self.settings = settings;
         }
     }
 
@@ -155,6 +175,7 @@ impl Handler for Gateway {
     }
 
     fn on_request(&mut self, request: &HttpRequest<'_>) -> Decision<Self> {
+        self.update();
         let now = request.unix_time().as_secs();
         let is_banned = |peer: SocketAddr| self.shared.bans.has_address(peer.ip(), now);
         match admit(&self.settings, request) {
@@ -235,6 +256,7 @@ impl Handler for Gateway {
     }
 
     fn on_message(&mut self, ctx: &mut Context<'_, Self>, message: Message<'_>) {
+        self.update();
         self.call(
             ctx,
             |settings, rooms, ctx| settings.handle_message(rooms, ctx, message),

@@ -66,6 +66,7 @@ pub use gateway::{ConnectionState, Gateway};
 pub use index_page::{INDEX_PAGE, INDEX_POLICY};
 pub use rooms::{NoRoomPolicy, RoomOutcome, RoomTask, Rooms};
 pub use settings::{
-    Access, ClientSettings, GatewaySettings, Secret, SeedProtocol, TransportSettings,
+    Access, ClientSettings, GatewaySettings, Secret, SeedProtocol, SettingsUpdates,
+    TransportSettings,
 };
 pub use stats::{ApiStats, GatewayStats};

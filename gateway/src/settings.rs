@@ -39,6 +39,13 @@ pub struct GatewaySettings {
     pub node: u16,
 }
 
+/// Settings that are replaced while a server runs.
+pub trait SettingsUpdates: fmt::Debug + Send + Sync {
+    /// Returns the settings if they are newer than this version, which becomes theirs. Called for each
+    /// request and message. The first settings have version 0.
+    fn newer_than(&self, version: &mut u64) -> Option<Arc<GatewaySettings>>;
+}
+
 /// Who may connect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Access {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use stentor_core::app::Isolation;
 use stentor_core::channels::{RemoteStats, SavedStream};
-use stentor_core::inspect::{ClosedConnection, ConnectionList, ConnectionQuery, Lookup};
+use stentor_core::inspect::{ClosedConnection, ConnectionList, ConnectionQuery, Lookup, Readiness};
 use stentor_core::node::ConnectionLimiter;
 use stentor_core::stats::Stats;
 use stentor_core::tasks::Wakeups;
@@ -60,7 +60,7 @@ impl PendingQuery {
     pub(crate) fn answer<H: Handler, I: Isolation>(
         self,
         now: Timestamp,
-        shard: &Shard<H, I>,
+        shard: &mut Shard<H, I>,
         turns: &Turns,
     ) -> PendingAnswer {
         let (id, answer) = (shard.id(), self.query.answer(now, shard, turns));
@@ -121,6 +121,8 @@ pub enum AdminQuery {
     Counters,
     /// The streams of channels.
     Streams,
+    /// Whether the shard takes traffic.
+    Readiness,
 }
 
 impl AdminQuery {
@@ -129,7 +131,7 @@ impl AdminQuery {
     pub fn answer<H: Handler, I: Isolation>(
         &self,
         now: Timestamp,
-        shard: &Shard<H, I>,
+        shard: &mut Shard<H, I>,
         turns: &Turns,
     ) -> ShardAnswer {
         let body = match self {
@@ -138,6 +140,7 @@ impl AdminQuery {
             Self::Closed(limit) => AnswerBody::Closed(shard.gone().take(*limit).cloned().collect()),
             Self::Counters => AnswerBody::Counters(Box::new((shard.stats(), *turns))),
             Self::Streams => AnswerBody::Streams(shard.saved_streams(now)),
+            Self::Readiness => AnswerBody::Readiness(shard.readiness()),
         };
         ShardAnswer { now, body }
     }
@@ -157,6 +160,7 @@ pub(crate) enum AnswerBody {
     Closed(Vec<ClosedConnection>),
     Counters(Box<(Stats, Turns)>),
     Streams(Vec<SavedStream>),
+    Readiness(Readiness),
 }
 
 impl ShardAnswer {
@@ -173,6 +177,14 @@ impl ShardAnswer {
         match self.body {
             AnswerBody::Streams(streams) => streams,
             _ => Vec::new(),
+        }
+    }
+
+    /// Returns whether the shard takes traffic, if the query was for that.
+    pub(crate) const fn readiness(&self) -> Option<Readiness> {
+        match self.body {
+            AnswerBody::Readiness(readiness) => Some(readiness),
+            _ => None,
         }
     }
 

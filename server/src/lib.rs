@@ -31,6 +31,8 @@ mod builder;
 mod calls;
 mod clock;
 pub mod counters;
+#[cfg(all(feature = "program", feature = "tls"))]
+mod dev_cert;
 pub mod dispatch;
 pub mod host;
 #[cfg(feature = "program")]
@@ -38,6 +40,8 @@ pub mod inspect;
 mod isolation;
 pub mod lifecycle;
 mod listen;
+#[cfg(feature = "program")]
+mod live;
 pub mod log;
 #[cfg(feature = "program")]
 pub mod metrics;
@@ -67,6 +71,8 @@ pub use lifecycle::{ForceShutdown, HungShards, ShutdownReport};
 #[cfg(feature = "program")]
 pub use lifecycle::{Signals, program};
 pub use listen::{Listener, StreamMode};
+#[cfg(feature = "program")]
+pub use live::LiveSettings;
 pub use log::{EventLog, LimitLog};
 pub use options::ServerOptions;
 #[cfg(feature = "tokens")]

@@ -14,13 +14,16 @@ pub struct ServerOptions {
     pub max_connections: Option<usize>,
     /// The time limit of a shutdown.
     pub shutdown_timeout: Duration,
+    /// How long a server goes on before it shuts down, while `/readyz` says that it is about to end.
+    pub shutdown_delay: Duration,
 }
 
 impl ServerOptions {
     /// The maximum number of workers.
     pub const MAX_WORKERS: usize = 1_024;
 
-    /// Returns the defaults: 8 workers, 1,024 waiting tasks, no limit of connections, 10 s.
+    /// Returns the defaults: 8 workers, 1,024 waiting tasks, no limit of connections, a shutdown
+    /// of 10 s without delay.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -28,6 +31,7 @@ impl ServerOptions {
             task_queue: 1_024,
             max_connections: None,
             shutdown_timeout: Duration::from_secs(10),
+            shutdown_delay: Duration::ZERO,
         }
     }
 }

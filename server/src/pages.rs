@@ -28,7 +28,8 @@ pub(crate) fn declare(
         .field("Content-Security-Policy", INDEX_POLICY);
     let health = Page::fixed("/healthz", PLAIN, "ok\n");
     let metrics = has_metrics.then(|| Page::rendered("/metrics", METRICS));
-    let pages = [index, health].into_iter().chain(metrics);
+    let ready = Page::readiness("/readyz", PLAIN);
+    let pages = [index, health, ready].into_iter().chain(metrics);
     pages.fold(builder, |builder, page| builder.page(with_fields(page)))
 }
 

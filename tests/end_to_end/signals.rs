@@ -1,11 +1,13 @@
 //! Signals: those that end the server in order, those that do nothing to it, and the one that is
 //! left to the operating system.
 
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use stentor_tests::Adapter;
 use stentor_tests::process::SOON;
 
@@ -15,7 +17,7 @@ use crate::server::ServerProcess;
 use crate::witnesses::Witnesses;
 
 stentor_tests::for_each_adapter! {
-    a_hangup_ends_the_server_in_order,
+    a_hangup_of_the_terminal_ends_the_server_in_order,
     a_second_hangup_ends_it_at_once,
     a_hangup_that_was_ignored_at_the_start_stays_ignored,
     signals_that_mean_nothing_to_the_server_change_nothing,
@@ -24,7 +26,7 @@ stentor_tests::for_each_adapter! {
 
 /// A command by which the binary runs whatever the tests were started with does to `SIGHUP` and
 /// `SIGQUIT`: a shell ignores the latter for what it runs in the background.
-fn with_default_signals(adapter: Adapter, shell: &str) -> Command {
+pub(crate) fn with_default_signals(adapter: Adapter, shell: &str) -> Command {
     let binary = adapter.command().get_program().to_owned();
     let mut command = Command::new("env");
     command
@@ -33,8 +35,19 @@ fn with_default_signals(adapter: Adapter, shell: &str) -> Command {
     command
 }
 
-fn a_hangup_ends_the_server_in_order(adapter: Adapter) {
-    let mut command = with_default_signals(adapter, "exec \"$0\" \"$@\"");
+/// Returns a terminal and a command by which the binary runs with it as its standard input.
+fn in_a_terminal(adapter: Adapter) -> (OwnedFd, Command) {
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&terminal).expect("it is ours");
+    unlockpt(&terminal).expect("it is ours");
+    let name = ptsname(&terminal, Vec::new()).expect("it has a name");
+    let name = name.to_str().expect("a path");
+    let command = with_default_signals(adapter, &format!("exec \"$0\" \"$@\" <{name}"));
+    (terminal, command)
+}
+
+fn a_hangup_of_the_terminal_ends_the_server_in_order(adapter: Adapter) {
+    let (_terminal, mut command) = in_a_terminal(adapter);
     let mut server = ServerProcess::start_by(&mut command, "--shards 2");
     let mut clients: Vec<RawSocket> = (0..4).map(|_| RawSocket::open(&server)).collect();
     server.signal(Signal::HUP);
@@ -46,7 +59,7 @@ fn a_hangup_ends_the_server_in_order(adapter: Adapter) {
 }
 
 fn a_second_hangup_ends_it_at_once(adapter: Adapter) {
-    let mut command = with_default_signals(adapter, "exec \"$0\" \"$@\"");
+    let (_terminal, mut command) = in_a_terminal(adapter);
     let mut server =
         ServerProcess::start_by(&mut command, "--rooms.work-time 1h --shutdown-timeout 1h");
     let mut client = RawSocket::open(&server);

@@ -19,6 +19,7 @@ use crate::tasks::TaskOptions;
 pub struct HttpRequest<'a> {
     head: http::Request<'a>,
     body: &'a [u8],
+    certificate: Option<&'a [u8]>,
     origin: RequestOrigin,
     is_upgrade: bool,
     is_internal: bool,
@@ -38,12 +39,19 @@ impl<'a> HttpRequest<'a> {
         Self {
             head,
             body,
+            certificate: None,
             origin,
             is_upgrade,
             is_internal: false,
             is_origin_allowed,
             unix_time,
         }
+    }
+
+    /// Sets the certificate of the client.
+    pub(crate) const fn certified(mut self, certificate: Option<&'a [u8]>) -> Self {
+        self.certificate = certificate;
+        self
     }
 
     /// Sets whether it is internal.
@@ -68,6 +76,12 @@ impl<'a> HttpRequest<'a> {
     /// does not say that.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.origin.peer.get()
+    }
+
+    /// Returns the certificate of the client in DER, if the connection has TLS and the client has shown
+    /// one, which was verified.
+    pub const fn client_certificate(&self) -> Option<&'a [u8]> {
+        self.certificate
     }
 
     /// Returns whether a trusted [proxy](crate::Config::proxies) has sent it.

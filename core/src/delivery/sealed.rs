@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::mem;
 
 use crate::delivery::Outbound;
 use crate::delivery::conn::{Seal, Written};
@@ -132,10 +133,23 @@ impl Outbound {
         plain: &mut Vec<u8>,
     ) -> Result<OpenedInput, TransportError> {
         let is_step = self.is_handshaking(at);
+        let mut spare = match is_step {
+            true => self.buffers.take(0),
+            false => Vec::new(),
+        };
         let opened = self.with_sealed(at, |sealed| {
             sealed.waits_for_turn = false;
-            sealed.open(input, plain)
+            let takes_spare = sealed.bytes.capacity() == 0;
+            if takes_spare {
+                mem::swap(&mut sealed.bytes, &mut spare);
+            }
+            let opened = sealed.open(input, plain);
+            if takes_spare && sealed.bytes.is_empty() {
+                mem::swap(&mut sealed.bytes, &mut spare);
+            }
+            opened
         });
+        self.buffers.give(spare);
         if is_step {
             self.charge_turn(STEPS_PER_TURN);
         }
@@ -147,6 +161,15 @@ impl Outbound {
             is_over,
             has_agreed: is_step && !self.is_handshaking(at),
         })
+    }
+
+    /// Returns the certificate of the peer of a link, if it has one.
+    pub(crate) fn peer_certificate(&self, at: u32) -> Option<&[u8]> {
+        if !self.is_sealed(at) {
+            return None;
+        }
+        let sealed = self.conns[at].link.as_ref()?.sealed.as_ref()?;
+        sealed.transport.peer_certificate()
     }
 
     fn is_handshaking(&self, at: u32) -> bool {
@@ -192,10 +215,18 @@ impl Outbound {
         self.conns[at].seal == Seal::Waits
     }
 
+    /// Returns whether sealed bytes wait that have frames in them.
+    fn has_sealed_frames(&self, at: u32) -> bool {
+        let link = self.conns[at].link.as_ref();
+        let sealed = link.and_then(|link| link.sealed.as_ref());
+        self.has_sealed_bytes(at) && sealed.is_some_and(|sealed| sealed.plain > 0)
+    }
+
     /// Seals what is to be written next, unless sealed bytes wait, and offers that.
     #[inline(never)]
     pub(super) fn offer_sealed<'a>(&'a mut self, at: u32, chunks: &mut Chunks<'a>) {
-        if !self.has_sealed_bytes(at) {
+        // Behind what the transport says by itself, such as a ticket, so that both are one write.
+        if !self.has_sealed_frames(at) {
             self.seal(at);
         }
         let conn = &mut self.conns[at];
@@ -234,6 +265,9 @@ impl Outbound {
             drop(plain);
             joined.clear();
             self.buffers.give(joined);
+            if sealed.bytes.is_empty() {
+                self.buffers.give(mem::take(&mut sealed.bytes));
+            }
         }
         self.link_bytes = self.link_bytes - before + sealed.memory();
         let conn = &mut self.conns[at];
@@ -254,9 +288,9 @@ impl Outbound {
             let is_done = sealed.state() == Seal::Empty;
             is_done.then(|| {
                 sealed.written = 0;
-                let mut bytes = core::mem::take(&mut sealed.bytes);
+                let mut bytes = mem::take(&mut sealed.bytes);
                 bytes.clear();
-                (core::mem::take(&mut sealed.plain), bytes)
+                (mem::take(&mut sealed.plain), bytes)
             })
         });
         if let Some(Some((plain, bytes))) = done {

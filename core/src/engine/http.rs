@@ -201,6 +201,11 @@ impl<A: AppTypes> Engine<A> {
                 let id = self.slots.id(at);
                 self.outputs.push_back(Output::Page { id, page });
             }
+            Some(PageContent::Readiness) => {
+                let readiness = self.readiness();
+                let text = readiness.text().as_bytes();
+                self.write_page(at, connection, index, readiness.status(), None, text);
+            }
             None => self.refuse(at, connection, HandshakeError::NotFound),
         }
     }

@@ -9,6 +9,7 @@ use crate::delivery::shrink;
 use crate::engine::output::Output;
 use crate::engine::subscribe::Notice;
 use crate::engine::{Engine, MAX_OUTPUTS};
+use crate::inspect::Readiness;
 use crate::inspect::closed::CloseInfo;
 use crate::session::app_types::AppTypes;
 use crate::session::ended::{Ended, Leftover};
@@ -174,6 +175,17 @@ impl<A: AppTypes> Engine<A> {
         }
         self.trim();
         self.charged() + growth > full
+    }
+
+    /// Whether the shard takes traffic.
+    pub(crate) fn readiness(&mut self) -> Readiness {
+        if self.is_leaving || self.draining {
+            Readiness::Leaving
+        } else if self.is_short_of_memory(0) {
+            Readiness::ShortOfMemory
+        } else {
+            Readiness::Ready
+        }
     }
 
     /// Reclaims memory unless that was tried in vain at this level.

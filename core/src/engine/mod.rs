@@ -133,6 +133,8 @@ pub(crate) struct Engine<A: AppTypes> {
     /// Connections that wait until one more task may be under way.
     pub(crate) task_waiters: Waiters,
     pub(crate) draining: bool,
+    /// Whether the server has said that it is about to end.
+    pub(crate) is_leaving: bool,
     /// How connections of a codec are closed when the server shuts down.
     pub(crate) shutdown: CloseAs,
     /// Last messages of wires without close codes.
@@ -207,6 +209,7 @@ impl<A: AppTypes> Engine<A> {
             credits: Credits::new(&config),
             task_waiters: Waiters::default(),
             draining: false,
+            is_leaving: false,
             shutdown: callbacks.shutdown,
             encode_close: callbacks.encode_close,
             too_many_messages: callbacks.too_many_messages,

@@ -45,6 +45,8 @@ pub enum DrainStep {
 /// An order for a shard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ShardOrder {
+    /// [`Shard::handle_leaving`](crate::Shard::handle_leaving), ahead of a shutdown.
+    Leave,
     /// [`Shard::handle_drain`](crate::Shard::handle_drain).
     Drain,
     /// [`Shard::handle_close_all`](crate::Shard::handle_close_all).
@@ -59,6 +61,7 @@ impl ShardOrder {
     /// Gives the order to one shard.
     pub fn apply<H: Handler, I: Isolation>(self, now: Timestamp, shard: &mut Shard<H, I>) {
         match self {
+            Self::Leave => shard.handle_leaving(),
             Self::Drain => shard.handle_drain(now),
             Self::Close(code) => shard.handle_close_all(now, code),
             Self::ClosePaced(code, within) => shard.handle_close_paced(now, code, within),

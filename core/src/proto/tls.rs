@@ -177,8 +177,15 @@ impl Transport for TlsTransport {
         self.stage <= TlsStage::Handshake
     }
 
+    fn peer_certificate(&self) -> Option<&[u8]> {
+        let chain = self.connection.peer_certificates()?;
+        chain.first().map(AsRef::as_ref)
+    }
+
     fn memory(&self) -> usize {
-        size_of::<Self>() + HEAP
+        let chain = self.connection.peer_certificates().unwrap_or_default();
+        let chain: usize = chain.iter().map(|certificate| certificate.len()).sum();
+        size_of::<Self>() + HEAP + chain
     }
 }
 

@@ -35,6 +35,11 @@ pub trait Transport: fmt::Debug + Send {
         false
     }
 
+    /// Returns the certificate of the peer in DER, if it has shown one that is trusted.
+    fn peer_certificate(&self) -> Option<&[u8]> {
+        None
+    }
+
     /// Returns the bytes of memory that it takes.
     fn memory(&self) -> usize;
 }

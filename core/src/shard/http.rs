@@ -216,6 +216,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             HeadAction::Other(error) => Err(error),
         };
         let asked = self.http_request(at, &received, upgrade.is_ok());
+        let asked = asked.certified(self.engine.out.peer_certificate(at));
         let handler = &mut self.handler;
         let decision = I::run(|| handler.on_request(&asked));
         self.carry_out(at, received, upgrade, decision);
@@ -234,6 +235,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             HeadAction::Page(_) | HeadAction::Methods => Err(HandshakeError::NotFound),
         };
         let asked = self.http_request(at, &received, upgrade.is_ok());
+        let asked = asked.certified(self.engine.out.peer_certificate(at));
         let handler = &mut self.handler;
         let decision = I::run(|| handler.on_request_task(&asked, end));
         self.carry_out(at, received, upgrade, decision);
@@ -319,7 +321,11 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             Some(Decision::Hold(state)) => {
                 let exchange = HttpExchange::new(connection);
                 self.engine.hold_request(at, exchange, state);
-                let asked = self.request_of(at, &request, body, origin, upgrade.is_ok());
+                // The callback may change the link, so the certificate is copied.
+                let certificate = self.engine.out.peer_certificate(at).map(<[u8]>::to_vec);
+                let asked = self
+                    .request_of(at, &request, body, origin, upgrade.is_ok())
+                    .certified(certificate.as_deref());
                 self.call(at, None, |handler, ctx| handler.on_held(ctx, &asked));
             }
             None => {

@@ -1,5 +1,6 @@
 //! Queries about connections. The answers are made in `engine::inspect`.
 
+use crate::inspect::Readiness;
 use crate::inspect::connection_info::Lookup;
 use crate::inspect::connection_list::{ConnectionList, ConnectionQuery};
 
@@ -24,6 +25,11 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         }
         let connection = engine.closed.gone().find(|gone| gone.id == id);
         connection.cloned().map(Lookup::Gone).or_else(here)
+    }
+
+    /// Returns whether it takes traffic. Frees what is kept for reuse if memory is short.
+    pub fn readiness(&mut self) -> Readiness {
+        self.engine.readiness()
     }
 
     /// Connections that have gone, the latest first, as far as they are

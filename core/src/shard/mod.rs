@@ -106,6 +106,12 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         self.engine.stats()
     }
 
+    /// From now on a [page](crate::config::Page::readiness) says that the server is about to end. All
+    /// else goes on.
+    pub const fn handle_leaving(&mut self) {
+        self.engine.is_leaving = true;
+    }
+
     /// Begins to drain, which takes several turns where there are many connections: nothing
     /// new is read, new sockets are refused, and what
     /// has been accepted goes on until [`is_quiet`](Self::is_quiet).

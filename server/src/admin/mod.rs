@@ -10,6 +10,8 @@
 //! | `POST /dead-letters/resubmit` | submits all of them again, as far as there is room |
 //! | `DELETE /dead-letters/N` | deletes one |
 //! | `GET /metrics` | metrics |
+//! | `GET /healthz` | 200 while this answers |
+//! | `GET /readyz` | whether the server takes traffic: all shards answer, have memory, and are not about to end |
 //!
 //! OPTIONS of each of them returns its methods.
 //!
@@ -28,6 +30,7 @@ mod socket;
 
 use std::sync::Arc;
 
+use stentor_core::inspect::Readiness;
 use stentor_core::proto::http::Request;
 use stentor_core::{ConnId, ShardId};
 
@@ -60,6 +63,8 @@ fn perform<B: AdminBackend>(backend: &B, collector: &Collector, route: Route) ->
         }
         Route::Connection(id) if id.shard().index() >= all().len() => no_connection(id),
         Route::Connection(id) => connection(backend, id),
+        Route::Alive => AdminReply::text(Status::Ok, "ok"),
+        Route::Ready => readiness(Answers::query(backend, all(), AdminQuery::Readiness)),
         Route::Metrics => AdminReply::metrics(&collector.page(backend)),
         Route::Methods(allow) => AdminReply::methods(allow),
         Route::Closed(limit) => {
@@ -107,6 +112,24 @@ fn connection<B: AdminBackend>(backend: &B, id: ConnId) -> AdminReply {
         }
         _ => no_connection(id),
     }
+}
+
+/// Says whether all shards take traffic, and otherwise why the first does not.
+fn readiness(answers: Answers) -> AdminReply {
+    if let Some(shard) = answers.silent.first() {
+        let text = format!("shard {} does not answer within {QUERY_TIMEOUT:?}", shard.0);
+        return AdminReply::text(Status::Unavailable, &text);
+    }
+    let of_shards = answers
+        .received
+        .iter()
+        .filter_map(|(_, answer)| answer.readiness());
+    let unready = of_shards.into_iter().find(|of| *of != Readiness::Ready);
+    let status = unready.map_or(Status::Ok, |_| Status::Unavailable);
+    AdminReply::text(
+        status,
+        unready.unwrap_or(Readiness::Ready).text().trim_end(),
+    )
 }
 
 fn no_connection(id: ConnId) -> AdminReply {

@@ -19,6 +19,8 @@ pub(super) enum Route {
     ResubmitAll,
     Discard(u64),
     Metrics,
+    Alive,
+    Ready,
     /// The methods of a page.
     Methods(&'static str),
 }
@@ -61,6 +63,8 @@ pub(super) fn route(request: &Request<'_>) -> Result<Route, AdminReply> {
 fn single(segments: &[&str], method: &str) -> Result<Route, AdminReply> {
     match (segments, method) {
         (["metrics"], "GET") => Ok(Route::Metrics),
+        (["healthz"], "GET") => Ok(Route::Alive),
+        (["readyz"], "GET") => Ok(Route::Ready),
         (["connections", id], "GET") => Ok(Route::Connection(connection(id)?)),
         (["dead-letters", "resubmit"], "POST") => Ok(Route::ResubmitAll),
         (["dead-letters", letter, "resubmit"], "POST") => Ok(Route::Resubmit(number(letter)?)),
@@ -74,7 +78,8 @@ fn single(segments: &[&str], method: &str) -> Result<Route, AdminReply> {
 /// Returns the methods of the page at this path, if there is one.
 fn methods(segments: &[&str]) -> Option<&'static str> {
     match segments {
-        ["connections" | "gone" | "dead-letters" | "metrics"] | ["connections", _] => Some(READ),
+        ["connections" | "gone" | "dead-letters" | "metrics" | "healthz" | "readyz"]
+        | ["connections", _] => Some(READ),
         ["dead-letters", "resubmit"] | ["dead-letters", _, "resubmit"] => Some("POST, OPTIONS"),
         ["dead-letters", _] => Some("DELETE, OPTIONS"),
         _ => None,
@@ -116,6 +121,7 @@ fn refuse_browsers(request: &Request<'_>) -> Result<(), AdminReply> {
     Ok(())
 }
 
-const PAGES: &str = "there is /connections, /connections/ID, /gone, /dead-letters, /metrics";
+const PAGES: &str =
+    "there is /connections, /connections/ID, /gone, /dead-letters, /metrics, /healthz, /readyz";
 const READ: &str = "GET, HEAD, OPTIONS";
 const ALL: &str = "GET, HEAD, POST, DELETE, OPTIONS";

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use tracing::{info, warn};
 
-use crate::tls::TlsServer;
+use crate::tls::{TlsError, TlsServer};
 
 /// The thread. Dropping this ends it.
 pub(super) struct CertificateWatch {
@@ -21,16 +21,7 @@ impl CertificateWatch {
         let watch = move || {
             let mut said = None;
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(interval) {
-                let result = tls.certificates().reload(SystemTime::now());
-                match &result {
-                    Ok(true) => info!("new certificates"),
-                    // Said once: a file that is missing is missing each time.
-                    Err(error) if said.as_ref() != Some(error) => {
-                        warn!(%error, "new certificates cannot be used");
-                    }
-                    Ok(false) | Err(_) => {}
-                }
-                said = result.err();
+                reload(&tls, &mut said);
             }
         };
         let thread = thread::Builder::new().name("certificates".into());
@@ -39,6 +30,20 @@ impl CertificateWatch {
             thread: Some(thread.spawn(watch)?),
         })
     }
+}
+
+/// Reads the files of certificates again. `said` is what was wrong before.
+pub(super) fn reload(tls: &TlsServer, said: &mut Option<TlsError>) {
+    let result = tls.certificates().reload(SystemTime::now());
+    match &result {
+        Ok(true) => info!("new certificates"),
+        // Said once: a file that is missing is missing each time.
+        Err(error) if said.as_ref() != Some(error) => {
+            warn!(%error, "new certificates cannot be used");
+        }
+        Ok(false) | Err(_) => {}
+    }
+    *said = result.err();
 }
 
 impl Drop for CertificateWatch {

@@ -9,6 +9,8 @@ mod notify;
 mod pages;
 #[cfg(feature = "program")]
 mod program;
+#[cfg(feature = "program")]
+mod reload;
 mod report;
 mod serve;
 #[cfg(feature = "program")]

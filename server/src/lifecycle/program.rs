@@ -8,9 +8,20 @@ use std::time::SystemTime;
 use stentor_gateway::Access;
 use tracing::{error, warn};
 
+use super::reload::Reload;
 use super::{ShutdownReport, Signals};
-use crate::calls::run_call;
+use crate::calls::{CallError, run_call};
 use crate::{HandlerKind, Settings, log, run_command};
+
+fn exit_code(called: Result<(), CallError>) -> ExitCode {
+    match called {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error.print();
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
 
 /// Runs the command that is the first argument, if there is one, and exits. Otherwise reads the
 /// settings, installs the signal handlers, sets up the log and calls `serve`. Returns
@@ -25,7 +36,7 @@ pub fn program(
     }
     let settings = Settings::from_args(name);
     let ready = Signals::install().and_then(|signals| Ok((signals, log::init(&settings)?)));
-    let (signals, _log) = match ready {
+    let (mut signals, _log) = match ready {
         Ok(ready) => ready,
         Err(error) => {
             // The log is not available yet.
@@ -34,6 +45,8 @@ pub fn program(
         }
     };
     warn_about_access(&settings);
+    let mut reload = Reload::new(name, &settings);
+    signals.on_hangup(move || reload.run());
     match serve(settings, signals) {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
@@ -73,15 +86,14 @@ fn command(name: &str) -> Option<ExitCode> {
         *first = name.into();
     }
     if let Some(called) = run_call(&args, &mut io::stdout().lock()) {
-        return Some(match called {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                error.print();
-                ExitCode::from(error.exit_code())
-            }
-        });
+        return Some(exit_code(called));
     }
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = SystemTime::now();
+    #[cfg(feature = "tls")]
+    if let Some(done) = crate::dev_cert::run(&args, now, &mut io::stdout().lock()) {
+        return Some(exit_code(done));
+    }
+    let now = now.duration_since(SystemTime::UNIX_EPOCH);
     let printed = run_command(
         &args,
         |name| std::env::var_os(name),

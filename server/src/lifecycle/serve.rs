@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-use stentor_core::node::{Deadline, Drain, DrainGoal, DrainStep};
+use stentor_core::node::{Deadline, Drain, DrainGoal, DrainStep, ShardOrder};
 use stentor_core::stats::Stats;
 use stentor_core::{ConnId, ShardId};
 use tracing::{error, info};
@@ -94,6 +94,10 @@ impl ForceShutdown {
         self.0.store(true, Ordering::Release);
     }
 
+    fn is_triggered(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
     /// Returns whether this was requested since the last call.
     fn take(&self) -> bool {
         self.0.swap(false, Ordering::AcqRel)
@@ -158,6 +162,9 @@ pub fn serve<T: Threads>(
     if let Some(manager) = &manager {
         manager.stopping();
     }
+    if !failed {
+        leave(&*host, &bound);
+    }
     failed |= threads.stop_accepting(&mut Deadline::new(clock.now(), LAST_SOCKET));
     host.perform(state.dispatcher.cancel_delays());
     state.remote.end();
@@ -204,6 +211,17 @@ fn start_timers<N: Host>(host: &Arc<N>) -> io::Result<()> {
     };
     let builder = thread::Builder::new().name("task-clock".into());
     builder.spawn(run).map(drop)
+}
+
+/// Says that the server is about to end, and goes on for a while.
+fn leave<N: Host>(host: &N, bound: &BoundServer) {
+    let state = host.state();
+    for shard in state.limiter.shards() {
+        host.post(shard, ShardInput::Order(ShardOrder::Leave));
+    }
+    let clock = state.clock();
+    let mut deadline = Deadline::new(clock.now(), bound.options.shutdown_delay);
+    wait_until(clock, &mut deadline, || bound.force.is_triggered());
 }
 
 /// Drains every shard.

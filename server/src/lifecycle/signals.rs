@@ -2,22 +2,27 @@
 //!
 //! | signal | effect |
 //! |---|---|
-//! | `SIGTERM`, `SIGINT`, `SIGHUP` | shuts the server down in order; the second one forces it |
+//! | `SIGTERM`, `SIGINT` | shuts the server down in order; the second one forces it |
+//! | `SIGHUP` | has the settings be read again; if standard input is a terminal, like `SIGTERM` |
 //! | `SIGHUP`, if the program was started with it ignored, as by `nohup` | nothing (Linux) |
 //! | `SIGUSR1`, `SIGUSR2` | nothing |
 //! | `SIGXFSZ` | nothing: the write fails, see [`log`](crate::log) |
 //! | `SIGPIPE` | nothing: the runtime of Rust ignores it |
 //! | `SIGQUIT` and all others | the default action of the operating system |
 
-use std::io;
+use std::fmt;
+use std::io::{self, IsTerminal as _};
 use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals as Incoming;
 
 /// The signals that reach the program from now on. None is lost before [`watch`](Self::watch).
-#[derive(Debug)]
-pub struct Signals(Incoming);
+pub struct Signals {
+    incoming: Incoming,
+    /// What `SIGHUP` does, if it does not end the server.
+    hangup: Option<Box<dyn FnMut() + Send>>,
+}
 
 impl Signals {
     /// Installs the signal handlers of the process.
@@ -25,12 +30,22 @@ impl Signals {
     /// # Errors
     /// Returns an error of the operating system.
     pub fn install() -> io::Result<Self> {
-        let signals = Incoming::new([SIGINT, SIGTERM, SIGUSR1, SIGUSR2])?;
+        let incoming = Incoming::new([SIGINT, SIGTERM, SIGUSR1, SIGUSR2])?;
         // Ignored, it means that the program shall outlive the terminal.
         if !is_hangup_ignored() {
-            signals.add_signal(SIGHUP)?;
+            incoming.add_signal(SIGHUP)?;
         }
-        Ok(Self(signals))
+        Ok(Self {
+            incoming,
+            hangup: None,
+        })
+    }
+
+    /// Has `SIGHUP` do this, unless it would mean that the terminal of the program has gone.
+    pub(super) fn on_hangup(&mut self, reload: impl FnMut() + Send + 'static) {
+        if !io::stdin().is_terminal() {
+            self.hangup = Some(Box::new(reload));
+        }
     }
 
     /// Calls `shutdown` at the first signal that ends the server, and `force` at the second, on a
@@ -44,19 +59,29 @@ impl Signals {
         force: impl FnOnce() + Send + 'static,
     ) -> io::Result<()> {
         let watch = move || {
-            let mut signals = self.0.forever();
-            let mut ending = signals.by_ref().filter(ends_server);
-            ending.next();
-            shutdown();
-            ending.next();
-            force();
-            ending.for_each(drop);
+            let (mut shutdown, mut force) = (Some(shutdown), Some(force));
+            for signal in self.incoming.forever().filter(ends_server) {
+                if let (SIGHUP, Some(reload)) = (signal, &mut self.hangup) {
+                    reload();
+                } else if let Some(shutdown) = shutdown.take() {
+                    shutdown();
+                } else if let Some(force) = force.take() {
+                    force();
+                }
+            }
         };
         thread::Builder::new().name("signals".into()).spawn(watch)?;
         Ok(())
     }
 }
 
+impl fmt::Debug for Signals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signals").finish_non_exhaustive()
+    }
+}
+
+/// Returns whether a signal ends the server, unless a hangup does something else.
 fn ends_server(signal: &i32) -> bool {
     matches!(*signal, SIGINT | SIGTERM | SIGHUP)
 }

@@ -17,9 +17,9 @@ mod writer;
 
 pub use events::{EventLog, LimitLog};
 #[cfg(feature = "program")]
-pub(crate) use stderr::flush;
-#[cfg(feature = "program")]
 pub use stderr::{LogGuard, dropped_lines, init};
+#[cfg(feature = "program")]
+pub(crate) use stderr::{flush, set_level};
 
 /// Does nothing: the log is the embedder's.
 #[cfg(not(feature = "program"))]

@@ -24,6 +24,10 @@ pub(super) fn server(page: &mut Exposition, snapshot: &Snapshot<'_>) {
     } = snapshot;
     let help = "Sockets refused before they reached a shard because the server was full.";
     page.counter("stentor_sockets_refused_total", help, *refused);
+    let (used, refused) = settings.live.counts();
+    let help = "Settings that were read again, by whether they could be used.";
+    let results = [("used", used), ("refused", refused)];
+    page.counters("stentor_settings_reloads_total", help, "result", results);
     page.counter(
         "stentor_accept_errors_total",
         "Failed accepts.",

@@ -160,6 +160,7 @@ impl Flag {
             (FlagKind::Text(_) | FlagKind::Secret, _) => "a text".into(),
             (FlagKind::PublicKey, _) => "PEM".into(),
             (FlagKind::File, _) => "a file".into(),
+            (FlagKind::Paths, _) => "files".into(),
             (_, Some(bounds)) => {
                 format!("{} to {}", bounds.show(bounds.min), bounds.show(bounds.max))
             }
@@ -221,5 +222,5 @@ STENTOR_QUEUE_BYTES and bytes in [queue]; --config is STENTOR_CONFIG. Flags over
 environment, which overrides the file. Repeatable settings are separated by commas in the
 environment and arrays in the file. An empty variable is ignored.
 
-SIGTERM, SIGINT or SIGHUP shuts the server down in order, see --shutdown-timeout. A second one
-ends it immediately.";
+SIGTERM or SIGINT shuts the server down in order, see --shutdown-timeout. A second one ends it
+immediately. SIGHUP has it read its settings and certificates again.";

@@ -13,6 +13,7 @@ mod file;
 pub(crate) mod flag;
 mod foreign;
 mod gateway;
+pub(crate) mod given;
 mod help;
 mod json;
 mod limits;
@@ -38,6 +39,7 @@ use stentor_core::{Config, OverflowPolicy};
 use stentor_gateway::{GatewaySettings, NoRoomPolicy, Rooms};
 use tracing::level_filters::LevelFilter;
 
+use crate::live::LiveSettings;
 use crate::state_file::StateFile;
 use crate::{ServerOptions, pages};
 
@@ -45,6 +47,7 @@ pub use command::run_command;
 pub use endpoint::Endpoint;
 pub use error::{SettingsError, Source};
 pub(crate) use gateway::Signing;
+use given::Given;
 use raw::RawSettings;
 use value::Allowed;
 
@@ -80,6 +83,10 @@ pub struct Settings {
     pub tls: Option<crate::tls::TlsServer>,
     /// How often the files of certificates are looked at.
     pub tls_reload_interval: Duration,
+    /// What of them is replaced while a server runs.
+    pub live: Arc<LiveSettings>,
+    /// The values that were given.
+    pub(crate) given: Given,
     /// What signs tokens.
     pub(crate) signing: Signing,
     /// The options of the server. [`from_args`](Self::from_args) always sets the maximum number of
@@ -123,19 +130,24 @@ impl Settings {
     /// standard error, with code 2.
     #[must_use]
     pub fn from_args(program_name: &str) -> Self {
-        let args =
-            core::iter::once(OsString::from(program_name)).chain(std::env::args_os().skip(1));
-        let read = |path: &Path| std::fs::read_to_string(path);
-        let raw = RawSettings::collect(args, |name| std::env::var_os(name), read);
-        let parsed = raw.and_then(|mut raw| {
-            raw.memory = machine::memory(|path| read(path).ok());
-            Self::from_raw(&raw)
-        });
-        let claimed = parsed.and_then(|mut settings| {
+        let claimed = Self::of_process(program_name).and_then(|mut settings| {
             settings.options.max_connections = Some(connections::limit(&settings)?);
             Ok(settings)
         });
         claimed.unwrap_or_else(|error| error.exit())
+    }
+
+    /// Returns the settings of this process, without claiming descriptors for them.
+    ///
+    /// # Errors
+    /// Returns all errors.
+    pub(crate) fn of_process(program_name: &str) -> Result<Self, SettingsError> {
+        let args =
+            core::iter::once(OsString::from(program_name)).chain(std::env::args_os().skip(1));
+        let read = |path: &Path| std::fs::read_to_string(path);
+        let mut raw = RawSettings::collect(args, |name| std::env::var_os(name), read)?;
+        raw.memory = machine::memory(|path| read(path).ok());
+        Self::from_raw(&raw)
     }
 
     /// Returns the reference of all settings in Markdown, as in `docs/configuration.md`.
@@ -206,6 +218,8 @@ impl Settings {
             overflow_policy: rooms.overflow,
             message_ttl: rooms.ttl,
             gateway,
+            live: Arc::default(),
+            given: Given::new(raw),
             signing,
             #[cfg(feature = "tls")]
             tls: tls::server(raw),
@@ -216,7 +230,8 @@ impl Settings {
                 max_connections: raw
                     .number_given("server.max_connections")
                     .map(|n| n as usize),
-                shutdown_timeout: Duration::from_millis(raw.number("server.shutdown_timeout")),
+                shutdown_timeout: raw.time("server.shutdown_timeout"),
+                shutdown_delay: raw.time("server.shutdown_delay"),
             },
             state_file: raw.state_file(),
             task_order: rooms.task_order,

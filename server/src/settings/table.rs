@@ -136,6 +136,14 @@ const OWN: &[Declaration] = &[
     )
     .short("shutdown-timeout"),
     Declaration::new(
+        "server.shutdown_delay",
+        time(millis(OPTIONS.shutdown_delay), |settings| {
+            Some(millis(settings.options.shutdown_delay))
+        }),
+        "How long a server goes on before it shuts down, while `/readyz` says that it is about to end, so \
+         that balancers send nobody any more",
+    ),
+    Declaration::new(
         "server.state_file",
         Text(""),
         "File in which the streams of channels are saved at the end, and from which they are restored at \

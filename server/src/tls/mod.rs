@@ -2,6 +2,7 @@
 //! the core's.
 
 mod certificates;
+mod identity;
 mod tickets;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use stentor_core::proto::tls::TlsTransport;
 use stentor_core::proto::transport::Transport;
 
 pub use certificates::{CertificateStatus, Certificates};
+pub use identity::ClientIdentity;
 use tickets::SecretTickets;
 
 /// What the TLS of a server is made from.
@@ -93,6 +95,8 @@ impl TlsServer {
         // Sessions are in the tickets: nothing is kept for those who do not come back.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 1;
+        // The strongest suites come first, whatever a client prefers.
+        config.ignore_client_order = true;
         config.ticketer = ticketer(options)?;
         Ok(Self {
             config: Arc::new(config),

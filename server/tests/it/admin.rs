@@ -363,3 +363,21 @@ fn responses_are_counted_by_status() {
     let some: Vec<_> = counted.filter(|(_, count)| *count > 0).collect();
     assert_eq!(some, [(200, 2), (405, 1), (500, 1)]);
 }
+
+#[test]
+fn a_server_takes_traffic_if_all_shards_answer_and_none_is_about_to_end() {
+    let mut fake = FakeServer::new(&[]);
+    assert_eq!(fake.says("GET /healthz"), (200, "ok".into()));
+    assert_eq!(fake.says("GET /readyz"), (200, "ready".into()));
+    assert_eq!(fake.says("HEAD /readyz").0, 200);
+    assert_eq!(fake.says("POST /readyz").0, 405);
+    assert_eq!(fake.says("GET /readyz?limit=1").0, 400);
+    fake.silent.push(ShardId(1));
+    let (status, text) = fake.says("GET /readyz");
+    assert_eq!(status, 503);
+    assert!(text.starts_with("shard 1 does not answer"), "{text}");
+    assert_eq!(fake.says("GET /healthz").0, 200);
+    fake.silent.clear();
+    fake.shards[0].lock().expect("no panic").handle_leaving();
+    assert_eq!(fake.says("GET /readyz"), (503, "about to end".into()));
+}

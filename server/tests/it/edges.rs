@@ -65,6 +65,7 @@ fn all() -> Vec<Edges> {
         number("tasks.queue", Unit::Count, 1, 1 << 20),
         number("rooms.work_time", Unit::Milliseconds, 0, 3_600_000),
         number("server.shutdown_timeout", Unit::Milliseconds, 0, 3_600_000),
+        number("server.shutdown_delay", Unit::Milliseconds, 0, 3_600_000),
         number("server.seed", Unit::Count, 0, u64::MAX),
         number("server.max_connections", Unit::Count, 1, u32::MAX.into()),
         words(

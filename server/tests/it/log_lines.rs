@@ -13,7 +13,11 @@ use stentor_server::{Clock, EventLog, ServerCounters};
 const PAGE: &str = include_str!("../../../docs/operations.md");
 
 /// Lines without a rate limit: once per process, or once per signal or setting.
-const ONCE: [&str; 27] = [
+const ONCE: [&str; 31] = [
+    "a setting has changed",
+    "a setting has changed that counts from the next start",
+    "the settings are read again",
+    "the settings cannot be used; nothing changes",
     "a listener has failed",
     "a part of the server has ended",
     "a shard has ended",

@@ -3,6 +3,7 @@
 
 mod foreign;
 mod limits;
+mod operate;
 mod proxies;
 mod restart;
 mod sockets;

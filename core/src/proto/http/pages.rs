@@ -32,6 +32,8 @@ pub(crate) enum PageContent {
     Fixed(Bytes),
     /// Rendered by the adapter for each request.
     Rendered(PageId),
+    /// Whether the shard takes traffic.
+    Readiness,
 }
 
 /// The place of a page in its table.
@@ -53,6 +55,15 @@ impl Page {
     /// ([`Output::Page`](crate::Output::Page)).
     pub fn rendered(path: impl Into<Cow<'static, str>>, id: PageId) -> Self {
         Self::new(path.into(), PageContent::Rendered(id))
+    }
+
+    /// Returns a page that says whether the server takes traffic: with status 503 while it is about to
+    /// end or is short of memory, with status 200 otherwise.
+    pub fn readiness(
+        path: impl Into<Cow<'static, str>>,
+        content_type: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::new(path.into(), PageContent::Readiness).field("Content-Type", content_type)
     }
 
     fn new(path: Cow<'static, str>, content: PageContent) -> Self {
@@ -113,7 +124,7 @@ impl Pages {
     pub fn rendered(&self) -> impl Iterator<Item = PageId> {
         self.0.iter().filter_map(|page| match page.content {
             PageContent::Rendered(id) => Some(id),
-            PageContent::Fixed(_) => None,
+            PageContent::Fixed(_) | PageContent::Readiness => None,
         })
     }
 

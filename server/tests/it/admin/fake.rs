@@ -143,8 +143,8 @@ impl AdminBackend for FakeServer {
     fn ask(&self, shards: &[ShardId], query: &Arc<AdminQuery>) -> Vec<(ShardId, ShardAnswer)> {
         let answers = shards.iter().filter(|shard| !self.silent.contains(shard));
         let answers = answers.map(|&id| {
-            let shard = self.shards[id.index()].lock().expect("no panic");
-            (id, query.answer(NOW, &shard, &Turns::default()))
+            let mut shard = self.shards[id.index()].lock().expect("no panic");
+            (id, query.answer(NOW, &mut shard, &Turns::default()))
         });
         // The order does not matter.
         answers.rev().collect()

@@ -32,6 +32,22 @@ fn a_page_has_its_fields_whether_it_is_fixed_or_rendered() {
 }
 
 #[test]
+fn a_page_says_whether_the_server_takes_traffic() {
+    let page = Page::readiness("/readyz", "text/plain").field("Cache-Control", "no-store");
+    let mut one = One::new(Config::builder().page(page));
+    let ready = one.send(get("/readyz").as_bytes());
+    assert_eq!(responses(&ready), [answered(200, "ready\n")]);
+    assert!(ready.contains("\r\nCache-Control: no-store\r\n"), "{ready}");
+    one.shard.handle_leaving();
+    let leaving = one.send(get("/readyz").as_bytes());
+    assert_eq!(responses(&leaving), [answered(503, "about to end\n")]);
+    // All else goes on.
+    let other = one.send(get("/other").as_bytes());
+    assert!(other.starts_with("HTTP/1.1 404 "), "{other}");
+    assert_eq!(one.seen(), ["GET /other \"\""]);
+}
+
+#[test]
 fn a_page_whose_fields_cannot_be_sent_becomes_a_500() {
     let page = Page::fixed("/", "text/plain", "ok").field("Bad Name", "x");
     let mut one = One::new(Config::builder().page(page));

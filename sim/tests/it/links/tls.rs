@@ -5,12 +5,16 @@ use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::server::WebPkiClientVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, SupportedProtocolVersion, version,
 };
 use stentor_core::proto::tls::TlsTransport;
 use stentor_core::testing::wire::Opcode;
-use stentor_core::{CloseCause, Config, ConnId};
+use stentor_core::{
+    CloseCause, Config, ConnId, Context, Decision, Handler, HttpRequest, HttpResponse, Message,
+};
 
 use super::{Chat, Net, frame, masked, request};
 
@@ -21,14 +25,33 @@ struct Pair {
 }
 
 fn pair(versions: &[&'static SupportedProtocolVersion]) -> Pair {
+    pair_of_clients_with(versions, None)
+}
+
+/// Returns configurations of a server whose clients may have this certificate.
+fn pair_of_clients_with(
+    versions: &[&'static SupportedProtocolVersion],
+    certificate_of_client: Option<CertificateDer<'static>>,
+) -> Pair {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a name");
     let certificate = CertificateDer::from(made.cert);
     let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let server = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(versions)
-        .expect("the provider has them")
-        .with_no_client_auth()
+        .expect("the provider has them");
+    let server = match certificate_of_client {
+        None => server.with_no_client_auth(),
+        Some(certificate) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(certificate).expect("a certificate");
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone());
+            let verifier = verifier.allow_unauthenticated().build();
+            server.with_client_cert_verifier(verifier.expect("roots"))
+        }
+    };
+    let server = server
         .with_single_cert(vec![certificate.clone()], key.into())
         .expect("they match");
     let mut roots = RootCertStore::empty();
@@ -55,7 +78,7 @@ struct Client {
 }
 
 impl Client {
-    fn new(net: &mut Net<Chat>, pair: &Pair, piece: usize) -> Self {
+    fn new<H: Handler>(net: &mut Net<H>, pair: &Pair, piece: usize) -> Self {
         let transport = TlsTransport::new(pair.server.clone()).expect("a valid configuration");
         let name = ServerName::try_from("localhost").expect("a name");
         Self {
@@ -67,7 +90,7 @@ impl Client {
     }
 
     /// Exchanges records until both are still; returns what the server said.
-    fn exchange(&mut self, net: &mut Net<Chat>) -> Vec<u8> {
+    fn exchange<H: Handler>(&mut self, net: &mut Net<H>) -> Vec<u8> {
         let mut heard = Vec::new();
         loop {
             let mut out = Vec::new();
@@ -96,7 +119,7 @@ impl Client {
         }
     }
 
-    fn send(&mut self, net: &mut Net<Chat>, bytes: &[u8]) -> Vec<u8> {
+    fn send<H: Handler>(&mut self, net: &mut Net<H>, bytes: &[u8]) -> Vec<u8> {
         self.tls.writer().write_all(bytes).expect("a buffer");
         self.exchange(net)
     }
@@ -129,6 +152,79 @@ fn a_conversation_in_both_versions_in_any_pieces() {
                 );
                 assert_eq!(net.closed, [client.id]);
             }
+        }
+    }
+}
+
+#[test]
+fn what_a_handshake_needs_is_used_again_for_the_next() {
+    let pair = pair(&[&version::TLS13]);
+    let mut net = Net::new(1, Config::builder(), || Chat);
+    let charged = |net: &mut Net<Chat>, connections: usize| {
+        for _ in 0..connections {
+            let mut client = Client::new(net, &pair, usize::MAX);
+            client.send(net, request("/ws").as_bytes());
+        }
+        net.stats().links.charged_bytes
+    };
+    let before = charged(&mut net, 30);
+    let each = (charged(&mut net, 200) - before) / 200;
+    // Much of it is the state of rustls, and nothing is of its flight of a thousand bytes.
+    assert!((3_000..4_200).contains(&each), "{each} bytes each");
+}
+
+/// Answers each request with the certificate of the client.
+struct Mirror;
+
+impl Handler for Mirror {
+    type State = ();
+    type Task = ();
+    type Outcome = ();
+
+    fn on_request(&mut self, request: &HttpRequest<'_>) -> Decision<Self> {
+        if request.path() == "/held" {
+            return Decision::Hold(());
+        }
+        Decision::Respond(certificate_of(request))
+    }
+
+    fn on_held(&mut self, ctx: &mut Context<'_, Self>, request: &HttpRequest<'_>) {
+        ctx.respond(certificate_of(request));
+    }
+
+    fn on_message(&mut self, _: &mut Context<'_, Self>, _: Message<'_>) {}
+}
+
+fn certificate_of(request: &HttpRequest<'_>) -> HttpResponse {
+    let certificate = request.client_certificate().unwrap_or(b"none");
+    HttpResponse::new(200).body("text/plain", certificate.to_vec())
+}
+
+#[test]
+fn the_application_gets_the_certificate_of_the_client() {
+    for version in [&version::TLS13, &version::TLS12] {
+        let made = rcgen::generate_simple_self_signed(["device-7".to_owned()]).expect("a name");
+        let certificate = CertificateDer::from(made.cert);
+        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let without = pair_of_clients_with(&[version], Some(certificate.clone()));
+        let provider = without.client.crypto_provider();
+        let own = CertifiedKey::from_der(vec![certificate.clone()], key.into(), provider);
+        let own = SingleCertAndKey::from(own.expect("they match"));
+        let mut client = ClientConfig::clone(&without.client);
+        client.client_auth_cert_resolver = Arc::new(own);
+        let with = Pair {
+            server: without.server.clone(),
+            client: Arc::new(client),
+        };
+        for path in ["/", "/held"] {
+            let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+            let mut net = Net::new(1, Config::builder(), || Mirror);
+            let mut client = Client::new(&mut net, &without, usize::MAX);
+            let response = client.send(&mut net, request.as_bytes());
+            assert!(response.ends_with(b"\r\n\r\nnone"), "{path}");
+            let mut client = Client::new(&mut net, &with, 7);
+            let response = client.send(&mut net, request.as_bytes());
+            assert!(response.ends_with(&certificate), "{path}");
         }
     }
 }
