@@ -2,6 +2,7 @@
 //! is encoded once for each codec that its receivers have, however many receivers there are.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -217,10 +218,10 @@ pub(crate) struct SharedPayload {
     /// Its compressed form, if that is shorter.
     pub(super) packed: OnceLock<Option<Bytes>>,
     /// By the number of the codec, from one on.
-    encoded: Box<[EncodedPayload]>,
+    encoded: Box<[OnceLock<Arc<EncodedPayload>>]>,
 }
 
-/// A payload in the form of one codec.
+/// A payload in the form of one codec. Most codecs have no receiver, and need no place for it.
 #[derive(Debug)]
 pub(super) struct EncodedPayload {
     pub(super) plain: OnceLock<Result<(MessageType, Bytes), CodecResult>>,
@@ -230,14 +231,10 @@ pub(super) struct EncodedPayload {
 impl SharedPayload {
     /// Returns a payload for connections of up to this many codecs.
     pub(crate) fn new(bytes: Bytes, codecs: usize) -> Self {
-        let encoded = (1..codecs).map(|_| EncodedPayload {
-            plain: OnceLock::new(),
-            packed: OnceLock::new(),
-        });
         Self {
             bytes,
             packed: OnceLock::new(),
-            encoded: encoded.collect(),
+            encoded: (1..codecs).map(|_| OnceLock::new()).collect(),
         }
     }
 
@@ -251,8 +248,15 @@ impl SharedPayload {
 
     /// Returns what has been made of it for a codec. `None` for one that the application does not
     /// have.
-    pub(super) fn encoded(&self, codec: Codec) -> Option<&EncodedPayload> {
-        self.encoded.get(usize::from(codec.0).checked_sub(1)?)
+    pub(super) fn encoded(&self, codec: Codec) -> Option<Arc<EncodedPayload>> {
+        let place = self.encoded.get(usize::from(codec.0).checked_sub(1)?)?;
+        let nothing = || {
+            Arc::new(EncodedPayload {
+                plain: OnceLock::new(),
+                packed: OnceLock::new(),
+            })
+        };
+        Some(place.get_or_init(nothing))
     }
 }
 

@@ -79,11 +79,11 @@ impl Outbound {
         {
             return Some(plain);
         }
-        let shared;
+        let (slot, shared);
         let (kind, payload, packed) = match (form.codec(), variants.payload()) {
             (Codec::VERBATIM, payload) => (variants.kind(), payload, payload.packed()),
             (codec, MessagePayload::Shared(message)) => {
-                let slot = message.encoded(codec)?;
+                slot = message.encoded(codec)?;
                 let outgoing = variants.outgoing();
                 let encoded = slot.plain.get_or_init(|| {
                     let mut bytes = Vec::new();

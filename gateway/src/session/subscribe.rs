@@ -368,7 +368,7 @@ pub(super) fn subscribe_result<'a>(
         epoch: position.map_or("", |position| position.epoch.as_str()),
         // A client advances its offset by what it recovers. Nothing is left of that if it was filtered.
         offset: recovered_since
-            .filter(|_| !publications.is_empty())
+            .filter(|_| !answer.publications.is_empty())
             .unwrap_or(top),
         publications,
         recovered: recovered_since.is_some(),

@@ -170,6 +170,40 @@ describe('publications', { concurrency: 8 }, () => {
     }
   });
 
+  it('a filter of tags lets through what it says, live and recovered', async (t) => {
+    const publish = async (channel, n) => {
+      const response = await fetch(server.url('/api/publish').replace(/^ws/, 'http'), {
+        method: 'POST',
+        headers: { 'X-API-Key': 'key' },
+        body: JSON.stringify({ channel, data: { n }, tags: { kind: n % 2 ? 'odd' : 'even', n: `${n}` } }),
+      });
+      check((await response.json()).result !== undefined, 'the publication is accepted');
+    };
+    const tagsFilter = {
+      op: 'and',
+      nodes: [{ key: 'kind', cmp: 'eq', val: 'odd' }, { key: 'n', cmp: 'lt', val: '10' }],
+    };
+    for (const codec of CODECS) {
+      const channel = unique('filtered:room');
+      const [one, two] = [await connected(t, server, codec), await connected(t, server, codec)];
+      const sub = await subscribed(one, channel, { tagsFilter });
+      const all = await subscribed(two, channel);
+      for (const n of [1, 2, 3, 4]) await publish(channel, n);
+      const reconnect = one.tap.cut();
+      for (const n of [5, 6, 7, 11]) await publish(channel, n);
+      reconnect();
+      equal((await sub.events.next('subscribed')).recovered, true);
+      for (const n of [8, 9]) await publish(channel, n);
+      const numbers = async (from, count) =>
+        (await from.events.take('publication', count)).map(({ data }) => unpack(codec, data).n);
+      equal(await numbers(sub, 5), [1, 3, 5, 7, 9]);
+      equal(await numbers(all, 10), [1, 2, 3, 4, 5, 6, 7, 11, 8, 9]);
+      // Where the namespace does not allow it.
+      const refused = subscribing(one, unique('open:filter'), { tagsFilter });
+      equal((await refused.events.next('unsubscribed')).code, 107);
+    }
+  });
+
   it('delta where the namespace does not offer it is declined', async (t) => {
     for (const codec of CODECS) {
       const one = await connected(t, server, codec);
