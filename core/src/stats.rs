@@ -157,6 +157,12 @@ stats! {
         kept_bytes,
         /// Publications that were not kept any longer because memory was short.
         kept_shed,
+        /// Publications not delivered because the channel had had one with their idempotency key.
+        repeated,
+        /// Publications not delivered because the channel had their version, or a newer one.
+        outdated,
+        /// Idempotency keys forgotten before their time because there were too many.
+        keys_forgotten,
         /// Streams that were restored when the server started.
         restored,
         /// Members that are shown to others, in channels that this shard owns (a gauge).

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::CloseCode;
 use crate::channels::delivery_report::{DeliveryReport, PARTS};
 use crate::channels::handle::{Permit, RemoteCommand};
-use crate::channels::publication::Retention;
+use crate::channels::publication::{Publication, Retention, Version};
 use crate::channels::query::{ChannelAnswer, ChannelQuery};
 use crate::channels::question::ShardRequest;
 use crate::channels::registry::{ChannelList, ChannelRegistry};
@@ -150,6 +150,28 @@ pub(crate) struct PublicationExtras {
     pub(crate) excluded: Option<ConnId>,
     /// Whether codecs are told what was published before it.
     pub(crate) follows: bool,
+    /// What tells whether the channel has had it; `None` for most.
+    pub(crate) identity: Option<Box<PublicationIdentity>>,
+}
+
+/// What tells whether a channel has had a publication.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PublicationIdentity {
+    /// Empty if it has none.
+    pub(crate) idempotency_key: Bytes,
+    pub(crate) version: Option<Version<Bytes>>,
+}
+
+impl PublicationIdentity {
+    /// Returns that of a publication.
+    pub(crate) fn of(publication: &Publication<'_>) -> Option<Box<Self>> {
+        let identity = Self {
+            idempotency_key: Bytes::copy_from_slice(publication.idempotency_key),
+            version: publication.version.to_owned(),
+        };
+        let has_any = !identity.idempotency_key.is_empty() || identity.version.is_some();
+        has_any.then(|| Box::new(identity))
+    }
 }
 
 impl ShardPublication {

@@ -11,6 +11,7 @@ pub(crate) mod publication;
 pub(crate) mod query;
 pub(crate) mod question;
 pub(crate) mod registry;
+pub(crate) mod repeats;
 pub(crate) mod saved;
 pub(crate) mod stream;
 pub(crate) mod streams;

@@ -3,6 +3,8 @@
 
 use core::time::Duration;
 
+use bytes::Bytes;
+
 pub use crate::delivery::codec::KeptPublication;
 use crate::delivery::queue::SendOptions;
 use crate::id::ConnId;
@@ -19,6 +21,8 @@ pub struct Publication<'a> {
     pub(crate) acknowledge: Option<u64>,
     pub(crate) excluded: Option<ConnId>,
     pub(crate) follows: bool,
+    pub(crate) idempotency_key: &'a [u8],
+    pub(crate) version: Version<&'a [u8]>,
 }
 
 impl<'a> Publication<'a> {
@@ -33,6 +37,8 @@ impl<'a> Publication<'a> {
             acknowledge: None,
             excluded: None,
             follows: false,
+            idempotency_key: &[],
+            version: Version::NONE,
         }
     }
 
@@ -68,11 +74,63 @@ impl<'a> Publication<'a> {
         self
     }
 
+    /// Names it: another one to the channel with this key, within [`idempotency_ttl`], is not delivered
+    /// and has the answer that this one has. The channel remembers the newest [`idempotency_keys`] of
+    /// its shard.
+    ///
+    /// [`idempotency_ttl`]: crate::Config::idempotency_ttl
+    /// [`idempotency_keys`]: crate::Config::idempotency_keys
+    #[must_use]
+    pub const fn idempotency_key(mut self, key: &'a [u8]) -> Self {
+        self.idempotency_key = key;
+        self
+    }
+
+    /// Says which version of something it is, from 1 on, of which the channel has [one](Self::retention)
+    /// at a time: a version not above that of the last one is not delivered, and its publisher is told
+    /// the position of the channel. Versions of another `epoch` are not compared. 0 is no version.
+    #[must_use]
+    pub const fn version(mut self, number: u64, epoch: &'a [u8]) -> Self {
+        self.version = Version { number, epoch };
+        self
+    }
+
     /// Gives it an offset in the stream of the channel, which keeps it so long.
     #[must_use]
     pub const fn retention(mut self, retention: Retention) -> Self {
         self.retention = Some(retention);
         self
+    }
+}
+
+/// Which version of something a publication is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Version<B> {
+    /// 0 if it is none.
+    pub(crate) number: u64,
+    /// What it counts from.
+    pub(crate) epoch: B,
+}
+
+impl Version<&[u8]> {
+    pub(crate) const NONE: Self = Self {
+        number: 0,
+        epoch: &[],
+    };
+
+    /// Returns it with an epoch of its own; `None` if it is none.
+    pub(crate) fn to_owned(self) -> Option<Version<Bytes>> {
+        (self.number > 0).then(|| Version {
+            number: self.number,
+            epoch: Bytes::copy_from_slice(self.epoch),
+        })
+    }
+}
+
+impl Version<Bytes> {
+    /// Returns whether it is no newer than another one.
+    pub(crate) fn is_outdated_by(&self, other: &Self) -> bool {
+        self.epoch == other.epoch && self.number <= other.number
     }
 }
 

@@ -1,13 +1,14 @@
 //! Stream of one channel at its owner: epoch, offset of the newest publication, and the publications
 //! that are kept, bounded in number, bytes and time.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::channels::publication::{KeptPublication, Retention};
+use crate::channels::publication::{KeptPublication, Retention, Version};
 use crate::channels::query::{ChannelAnswer, HistoryQuery};
 use crate::channels::saved::SavedStream;
 use crate::channels::subscription::{Recovery, RecoveryScope, Since};
@@ -31,6 +32,8 @@ pub(crate) struct ChannelStream {
     /// Whether something else was published to the channel since the newest one, or a member has not
     /// got that.
     is_interrupted: bool,
+    /// The version of the newest publication that has one.
+    version: Option<Box<Version<Bytes>>>,
 }
 
 /// What a subscriber has missed.
@@ -51,6 +54,7 @@ impl ChannelStream {
             kept_until: now,
             known_until: now.after(retention.ttl),
             is_interrupted: false,
+            version: None,
         }
     }
 
@@ -67,6 +71,7 @@ impl ChannelStream {
             known_until: now.after(known_for),
             // Nobody is known to have got its newest one.
             is_interrupted: true,
+            version: None,
         };
         stream.expire(now);
         (!known_for.is_zero()).then_some(stream)
@@ -115,7 +120,9 @@ impl ChannelStream {
 
     /// Returns the bytes of memory that it owns.
     pub(crate) fn memory(&self) -> usize {
-        self.kept_bytes + self.kept.capacity() * size_of::<KeptPublication>()
+        let version = self.version.as_ref();
+        let version = version.map_or(0, |version| size_of_val(&**version) + version.epoch.len());
+        self.kept_bytes + self.kept.capacity() * size_of::<KeptPublication>() + version
     }
 
     /// Notes that somebody is interested: the position is known for longer.
@@ -148,6 +155,17 @@ impl ChannelStream {
         self.is_interrupted = false;
         self.touch(retention, now);
         self.position()
+    }
+
+    /// Sets the version of the publication that comes.
+    pub(crate) fn set_version(&mut self, version: Version<Bytes>) {
+        self.version = Some(Box::new(version));
+    }
+
+    /// Returns whether it has this version, or a newer one.
+    pub(crate) fn outdates(&self, version: &Version<Bytes>) -> bool {
+        let present = self.version.as_ref();
+        present.is_some_and(|present| version.is_outdated_by(present))
     }
 
     /// Returns the newest publication, if it is kept and was not interrupted.

@@ -11,8 +11,9 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use crate::chance::Chance;
-use crate::channels::publication::{KeptPublication, Retention};
+use crate::channels::publication::{KeptPublication, Retention, Version};
 use crate::channels::query::{ChannelAnswer, HistoryQuery};
+use crate::channels::repeats::Repeats;
 use crate::channels::saved::SavedStream;
 use crate::channels::stream::{ChannelStream, Recovered};
 use crate::channels::subscription::Recovery;
@@ -38,6 +39,8 @@ pub(crate) struct Streams {
     hand: u32,
     /// Whether a member of any has, or had, a codec of its own.
     is_followed: bool,
+    /// Idempotency keys of publications, to channels with and without a stream.
+    repeats: Repeats,
 }
 
 #[derive(Debug)]
@@ -83,8 +86,9 @@ impl StreamEntry {
 }
 
 impl Streams {
-    /// The epochs of a shard's streams are those of its seed.
-    pub(crate) fn new(seed: u64) -> Self {
+    /// The epochs of a shard's streams are those of its seed. At most so many idempotency keys are
+    /// kept, each for so long.
+    pub(crate) fn new(seed: u64, (keys, key_ttl): (usize, Duration)) -> Self {
         Self {
             streams: Table::new(),
             by_name: HashTable::new(),
@@ -96,6 +100,7 @@ impl Streams {
             kept: (0, 0),
             hand: 0,
             is_followed: false,
+            repeats: Repeats::new(keys, key_ttl, seed),
         }
     }
 
@@ -115,6 +120,7 @@ impl Streams {
             + self.by_name.allocation_size()
             + self.due.capacity() * size_of::<Reverse<(Timestamp, u32)>>()
             + self.owned
+            + self.repeats.memory()
     }
 
     /// The sums that are kept, counted anew.
@@ -190,12 +196,57 @@ impl Streams {
         &mut self,
         name: &[u8],
         publication: KeptPublication,
+        version: Option<Version<Bytes>>,
         retention: &Retention,
         now: Timestamp,
     ) -> Position {
         self.with(name, retention, now, |stream| {
+            if let Some(version) = version {
+                stream.set_version(version);
+            }
             stream.append(publication, retention, now)
         })
+    }
+
+    /// Returns the position of a channel if its version is not below this one.
+    pub(crate) fn outdating(
+        &mut self,
+        name: &[u8],
+        version: &Version<Bytes>,
+        retention: &Retention,
+        now: Timestamp,
+    ) -> Option<Position> {
+        let at = self.find(name)?;
+        let outdating = self.change(at, |_, stream| {
+            stream.outdates(version).then(|| {
+                stream.touch(retention, now);
+                stream.position()
+            })
+        });
+        outdating.flatten()
+    }
+
+    /// Returns what the publisher of a publication with this idempotency key was told, if the channel
+    /// has had one of late.
+    pub(crate) fn find_key(
+        &mut self,
+        name: &[u8],
+        key: &[u8],
+        now: Timestamp,
+    ) -> Option<Option<Position>> {
+        self.repeats.find(name, key, now)
+    }
+
+    /// Remembers an idempotency key that the channel has not had. Returns how many others are forgotten
+    /// before their time.
+    pub(crate) fn insert_key(
+        &mut self,
+        name: &[u8],
+        key: &[u8],
+        answer: Option<Position>,
+        now: Timestamp,
+    ) -> u64 {
+        self.repeats.insert(name, key, answer, now)
     }
 
     /// Returns the position of a channel, whose stream begins if there is none.
@@ -282,13 +333,26 @@ impl Streams {
 
     /// Returns when something is due to be forgotten, at the earliest.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        self.due.peek().map(|&Reverse((due, _))| due)
+        let stream = self.due.peek().map(|&Reverse((due, _))| due);
+        stream.into_iter().chain(self.repeats.next_due()).min()
     }
 
-    /// Forgets what is due, of so many streams at most. A stream that `is_needed` is not forgotten
+    /// Forgets what is due, of so many streams and so many keys at most. A stream that `is_needed` is not forgotten
     /// as a whole: it has subscribers, for whom a new one would be a gap.
     /// Returns whether anything was due.
     pub(crate) fn expire(
+        &mut self,
+        now: Timestamp,
+        most: usize,
+        is_needed: impl Fn(&[u8]) -> bool,
+    ) -> bool {
+        let keys = (0..most)
+            .take_while(|_| self.repeats.expire_first(now))
+            .count();
+        self.expire_streams(now, most, is_needed) || keys > 0
+    }
+
+    fn expire_streams(
         &mut self,
         now: Timestamp,
         most: usize,
@@ -331,9 +395,23 @@ impl Streams {
         before - self.kept.0
     }
 
+    /// Forgets idempotency keys before their time until this many bytes are free, so many at most.
+    /// Returns how many.
+    pub(crate) fn shed_keys(&mut self, bytes: usize, most: usize) -> u64 {
+        let before = self.repeats.memory();
+        let is_enough = |repeats: &Repeats| before - repeats.memory() >= bytes;
+        let mut forgotten = 0;
+        while forgotten < most && !is_enough(&self.repeats) && self.repeats.forget_first() {
+            forgotten += 1;
+        }
+        self.repeats.decay();
+        forgotten as u64
+    }
+
     /// Gives memory back that was not needed since the last time.
     pub(crate) fn decay(&mut self) {
         self.streams.decay();
+        self.repeats.decay();
         let (streams, hash, len) = (&self.streams, &self.hash, self.by_name.len());
         if let Some(most) = self.peak.decay(len, self.by_name.capacity()) {
             self.by_name

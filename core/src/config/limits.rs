@@ -209,6 +209,11 @@ limits! {
     ///
     /// If it is not above `unsent_bytes`, that limit is fixed.
     "queue.max_unsent_bytes", unsent_bytes_max: bytes = MIB, 4 * KIB, GIB;
+    /// Number of idempotency keys of publications that a shard remembers, for the channels that it owns;
+    /// the oldest is forgotten first; 0 = none
+    "channel.idempotency_keys", idempotency_keys: count = 1 << 16, 0, 1 << 24;
+    /// How long an idempotency key is remembered
+    "channel.idempotency_ttl", idempotency_ttl: time = Duration::from_secs(300), MS_10, DAY;
     /// Maximum number of connections per client address, of IPv6 per network of 64 bits; 0 = unlimited
     ///
     /// Further ones get 429. Trusted proxies are not counted, but the clients that they name.

@@ -206,6 +206,9 @@ impl<A: AppTypes> Engine<A> {
             // What was published can be asked for again, where the application has kept it.
             let shed = self.streams.shed(excess, self.config.fan_out_slice);
             self.counts.channels.kept_shed += shed as u64;
+            let excess = self.charged().saturating_sub(budget.relieved());
+            let shed = self.streams.shed_keys(excess, self.config.fan_out_slice);
+            self.counts.channels.keys_forgotten += shed;
         }
         let charged = self.charged();
         if self.out.is_shedding() || charged > budget.relieved() {

@@ -180,7 +180,10 @@ impl<A: AppTypes> Engine<A> {
             out: Outbound::new(&config, callbacks.encode),
             slots: Slab::new(id),
             registry: ChannelRegistry::new(config.seed, shards),
-            streams: Streams::new(config.seed ^ u64::from(id.0) << 48),
+            streams: Streams::new(
+                config.seed ^ u64::from(id.0) << 48,
+                (config.idempotency_keys, config.idempotency_ttl),
+            ),
             presence: Presence::new(config.seed),
             decode_buffers: DecodeBuffers::new(config.compression_level as u8),
             context_bytes: 0,

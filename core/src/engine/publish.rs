@@ -9,8 +9,8 @@ use crate::channels::RemoteResult;
 use crate::channels::delivery_report::counted;
 use crate::channels::fan_outs::EVERYONE;
 use crate::channels::message::{
-    Completion, MessageBody, Notification, OwnerRequest, PublicationExtras, Query, Requester,
-    ShardPublication,
+    Completion, MessageBody, Notification, OwnerRequest, PublicationExtras, PublicationIdentity,
+    Query, Requester, ShardPublication,
 };
 use crate::channels::publication::Publication;
 use crate::channels::query::ChannelQuery;
@@ -109,9 +109,11 @@ impl<A: AppTypes> Engine<A> {
             acknowledge,
             excluded,
             follows,
+            ..
         } = *publication;
+        let identity = PublicationIdentity::of(publication);
         let is_bare = annotation.is_empty() && retention.is_none();
-        if is_bare && acknowledge.is_none() && excluded.is_none() {
+        if is_bare && acknowledge.is_none() && excluded.is_none() && identity.is_none() {
             return self.publish(at, Some(name), kind, options, payload);
         }
         if options.receipt.is_some() && self.out.replies_are_held() {
@@ -130,6 +132,7 @@ impl<A: AppTypes> Engine<A> {
             acknowledge,
             excluded,
             follows,
+            identity,
         };
         let message = (kind, options, payload);
         self.publish_through(at, owner, Some(name), message, Some(Box::new(extras)));
@@ -220,8 +223,13 @@ impl<A: AppTypes> Engine<A> {
     /// At the owner: decides the publication's place in the channel's order, and
     /// hands it to every shard that has members.
     pub(crate) fn publish_as_owner(&mut self, mut publication: ShardPublication) {
+        if self.is_repeated(&mut publication) {
+            self.acknowledge(&publication);
+            return self.finish_publication(SharedRef::new(publication));
+        }
         self.counts.channels.encoded += 1;
         self.append_to_stream(&mut publication);
+        self.remember_key(&publication);
         self.acknowledge(&publication);
         let interested: smallvec::SmallVec<[ShardId; 8]> = match &publication.channel {
             Some(name) => self

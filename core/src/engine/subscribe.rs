@@ -274,6 +274,7 @@ impl<A: AppTypes> Engine<A> {
                 acknowledge: None,
                 excluded: None,
                 follows: false,
+                identity: None,
             })),
             owner: self.id,
             counters: None,
@@ -304,11 +305,57 @@ impl<A: AppTypes> Engine<A> {
             payload: publication.payload.bytes().clone(),
             annotation: extras.details.annotation.clone(),
         };
-        let position = self.streams.append(name, kept, &retention, self.now);
+        let version = extras
+            .identity
+            .as_mut()
+            .and_then(|identity| identity.version.take());
+        let position = self
+            .streams
+            .append(name, kept, version, &retention, self.now);
         extras.details.position = Some(position);
-        if publication.options.exclude_sender {
+        if publication.options.exclude_sender || extras.excluded.is_some() {
             // One of the members has not got it.
             self.streams.interrupt(name);
+        }
+    }
+
+    /// At the owner: returns whether the channel has had a publication, or a newer version, and gives
+    /// it the position that its publisher is told.
+    pub(crate) fn is_repeated(&mut self, publication: &mut ShardPublication) -> bool {
+        let (Some(name), Some(extras)) = (&publication.channel, &mut publication.extras) else {
+            return false;
+        };
+        let Some(identity) = &extras.identity else {
+            return false;
+        };
+        if !identity.idempotency_key.is_empty()
+            && let Some(answer) = self
+                .streams
+                .find_key(name, &identity.idempotency_key, self.now)
+        {
+            extras.details.position = answer;
+            self.counts.channels.repeated += 1;
+            return true;
+        }
+        if let (Some(version), Some(retention)) = (&identity.version, &extras.retention)
+            && let Some(position) = self.streams.outdating(name, version, retention, self.now)
+        {
+            extras.details.position = Some(position);
+            self.counts.channels.outdated += 1;
+            return true;
+        }
+        false
+    }
+
+    /// At the owner: remembers the key of a publication, and what its publisher is told.
+    pub(crate) fn remember_key(&mut self, publication: &ShardPublication) {
+        if let (Some(name), Some(extras)) = (&publication.channel, &publication.extras)
+            && let Some(identity) = &extras.identity
+            && !identity.idempotency_key.is_empty()
+        {
+            let (key, position) = (&identity.idempotency_key, extras.details.position);
+            let forgotten = self.streams.insert_key(name, key, position, self.now);
+            self.counts.channels.keys_forgotten += forgotten;
         }
     }
 

@@ -4,6 +4,7 @@
 //! Does not know what is refused how. An IPv6 address stands for its network of 64 bits, which is what
 //! one customer has.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hash::{BuildHasher as _, Hasher as _};
 use core::net::IpAddr;
@@ -12,12 +13,13 @@ use foldhash::fast::FixedState;
 
 use crate::config::Config;
 use crate::proto::proxy::mapped;
-use crate::sync::primitive::Arc;
 use crate::sync::{Counted, Gauge, LazyTable};
 use crate::time::Timestamp;
 
 /// The connections and the sessions of each address, as all shards of a server count them. A clone is
 /// the same one.
+// Nothing depends on who drops it last, so its count is not one that models of loom see: what owns it is
+// itself in an `Arc` whose count they do not see.
 #[derive(Clone, Debug)]
 pub struct AddressLimiter(Arc<Limits>);
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::CloseCode;
 use crate::channels::message::Notification;
-use crate::channels::publication::{Publication, Retention};
+use crate::channels::publication::{Publication, Retention, Version};
 use crate::channels::query::ChannelQuery;
 use crate::channels::question::{Question, ShardRequest, ShardTarget};
 use crate::channels::subscription::Subscription;
@@ -219,6 +219,8 @@ pub(crate) struct OwnedPublication {
     acknowledge: Option<u64>,
     excluded: Option<ConnId>,
     follows: bool,
+    idempotency_key: Bytes,
+    version: Version<Bytes>,
 }
 
 impl OwnedPublication {
@@ -233,6 +235,8 @@ impl OwnedPublication {
             acknowledge: publication.acknowledge,
             excluded: publication.excluded,
             follows: publication.follows,
+            idempotency_key: Bytes::copy_from_slice(publication.idempotency_key),
+            version: publication.version.to_owned().unwrap_or_default(),
         }
     }
 
@@ -246,11 +250,18 @@ impl OwnedPublication {
             acknowledge: self.acknowledge,
             excluded: self.excluded,
             follows: self.follows,
+            idempotency_key: &self.idempotency_key,
+            version: Version {
+                number: self.version.number,
+                epoch: &self.version.epoch,
+            },
         }
     }
 
     fn memory(&self) -> usize {
-        size_of::<Self>() + self.channel.len() + self.payload.len() + self.annotation.len()
+        let identity = self.idempotency_key.len() + self.version.epoch.len();
+        let content = self.payload.len() + self.annotation.len();
+        size_of::<Self>() + self.channel.len() + content + identity
     }
 }
 

@@ -67,6 +67,11 @@ impl Answer {
         self.write_error(code);
     }
 
+    /// Returns the length of what was added, in bytes.
+    pub(super) const fn len(&self) -> usize {
+        self.out.len()
+    }
+
     fn separate(&mut self) {
         match self.form {
             AnswerForm::Single | AnswerForm::Transport => {}

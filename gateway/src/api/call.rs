@@ -78,6 +78,11 @@ impl<H: Handler> ApiRun<'_, '_, H> {
                 self.fail(ErrorCode::MethodNotFound);
                 continue;
             };
+            if self.call.answer.len() >= self.settings.api.max_answer {
+                // Each may ask for much more than it is long.
+                self.fail(ErrorCode::LimitExceeded);
+                continue;
+            }
             match ApiCommand::read(method, &params) {
                 Ok(command) => self.start(method, &params, &command),
                 // It was read before.

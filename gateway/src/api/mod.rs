@@ -40,7 +40,7 @@ use stentor_core::{HttpRequest, HttpResponse};
 const PATH: &str = "/api";
 
 /// Settings of the API: the section `http_api` of the configuration.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ApiSettings {
     /// `key` and `previous_key`: who may use it. Without a key, nobody may.
     pub keys: ApiKeys,
@@ -48,6 +48,19 @@ pub struct ApiSettings {
     pub transport_errors: bool,
     /// Whether it is only served to internal requests, since there is a listener for these.
     pub is_internal: bool,
+    /// `max_answer`: bytes of an answer from which on no further command of a request is carried out.
+    pub max_answer: usize,
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            keys: ApiKeys::default(),
+            transport_errors: false,
+            is_internal: false,
+            max_answer: 16 << 20,
+        }
+    }
 }
 
 /// What a request for a path of the API gets.

@@ -27,6 +27,9 @@ use crate::settings::GatewaySettings;
 /// How many publications of one broadcast may be on their way.
 const WINDOW: usize = 64;
 
+/// The longest idempotency key, in bytes.
+const MAX_IDEMPOTENCY_KEY: usize = 255;
+
 /// The longest time that a publication may be worth sending, in seconds.
 const MAX_TTL: f64 = 86_400.0 * 365.0;
 
@@ -65,18 +68,32 @@ impl Publishing {
     }
 }
 
+/// How a publication is treated in its channel.
+struct Treatment {
+    send: SendOptions,
+    /// How long the channel keeps it.
+    retention: Option<Retention>,
+    /// Whether the channel's publications are patches of one another.
+    is_delta: bool,
+}
+
 impl Wishes {
     fn of(params: &PublishParams<'_>) -> Result<Self, ErrorCode> {
         let bad = ErrorCode::BadRequest;
         let priority = params.priority.map(u8::try_from).transpose();
         if !(0.0..=MAX_TTL).contains(&params.ttl)
             || params.key.len() > ChannelOptions::MAX_CONFLATION_KEY
+            || params.idempotency_key.len() > MAX_IDEMPOTENCY_KEY
         {
             return Err(bad);
         }
         let key = params.key.as_bytes();
         Ok(Self {
             skip_history: params.skip_history,
+            delta: params.delta,
+            idempotency_key: Bytes::copy_from_slice(params.idempotency_key.as_bytes()),
+            version: params.version,
+            version_epoch: Bytes::copy_from_slice(params.version_epoch.as_bytes()),
             priority: priority.map_err(|_| bad)?,
             ttl: (params.ttl > 0.0).then(|| Duration::from_secs_f64(params.ttl)),
             key: (!key.is_empty()).then(|| FixedState::default().hash_one(key)),
@@ -84,17 +101,39 @@ impl Wishes {
         })
     }
 
-    /// Returns how a publication is treated, and how long its channel keeps it.
+    /// Returns a publication with what is wished for it.
+    fn add_to<'p>(
+        &'p self,
+        publication: Publication<'p>,
+        treatment: &Treatment,
+    ) -> Publication<'p> {
+        let mut publication = publication.idempotency_key(&self.idempotency_key);
+        if let Some(retention) = treatment.retention {
+            publication = publication
+                .retention(retention)
+                .version(self.version, &self.version_epoch);
+            if self.delta || treatment.is_delta {
+                publication = publication.follows();
+            }
+        }
+        publication
+    }
+
+    /// Returns how a publication is treated.
     fn apply(
         &self,
         settings: &GatewaySettings,
         resolved: ResolvedChannel<'_, '_>,
         tags: &[(&str, &str)],
         ticket: u64,
-    ) -> Result<(SendOptions, Option<Retention>), ErrorCode> {
+    ) -> Result<Treatment, ErrorCode> {
         let is_special = self.priority.is_some() || self.ttl.is_some() || self.key.is_some();
         if is_special && resolved.options().has_history() {
             // Offsets have to leave in order, and all of them.
+            return Err(ErrorCode::BadRequest);
+        }
+        if self.version > 0 && (self.skip_history || !resolved.options().has_history()) {
+            // There is nothing that would have the last one.
             return Err(ErrorCode::BadRequest);
         }
         let options = resolved.options();
@@ -111,7 +150,11 @@ impl Wishes {
             send = send.receipt(ticket);
         }
         let retention = retention_of(resolved, settings.client.history_max_bytes);
-        Ok((send, retention.filter(|_| !self.skip_history)))
+        Ok(Treatment {
+            send,
+            retention: retention.filter(|_| !self.skip_history),
+            is_delta: options.delta_publish,
+        })
     }
 }
 
@@ -141,16 +184,13 @@ impl<H: Handler> ApiRun<'_, '_, H> {
             return Err(ErrorCode::BadRequest);
         }
         let tags = tags_of(params);
-        let (send, retention) = wishes.apply(self.settings, resolved, &tags, 0)?;
+        let treatment = wishes.apply(self.settings, resolved, &tags, 0)?;
         self.shared.annotation.clear();
         annotation::write(&mut self.shared.annotation, None, &tags);
-        let publication = Publication::new(kind, send, &data)
+        let publication = Publication::new(kind, treatment.send, &data)
             .annotation(&self.shared.annotation)
             .acknowledge(0);
-        let publication = match retention {
-            Some(retention) => publication.retention(retention),
-            None => publication,
-        };
+        let publication = wishes.add_to(publication, &treatment);
         let publication = match self.call.excluded.take() {
             Some(excluded) => publication.exclude(excluded),
             None => publication,
@@ -237,20 +277,17 @@ impl<H: Handler> ApiRun<'_, '_, H> {
                 let tags: Vec<_> = tags.map(|(name, value)| (&**name, &**value)).collect();
                 content.wishes.apply(self.settings, resolved, &tags, ticket)
             });
-            let (send, retention) = match prepared {
+            let treatment = match prepared {
                 Ok(prepared) => prepared,
                 Err(code) => {
                     items.push(Err(code));
                     continue;
                 }
             };
-            let publication = Publication::new(content.kind, send, &content.data)
+            let publication = Publication::new(content.kind, treatment.send, &content.data)
                 .annotation(&content.annotation)
                 .acknowledge(ticket);
-            let publication = match retention {
-                Some(retention) => publication.retention(retention),
-                None => publication,
-            };
+            let publication = content.wishes.add_to(publication, &treatment);
             let publication = match content.excluded {
                 Some(excluded) => publication.exclude(excluded),
                 None => publication,

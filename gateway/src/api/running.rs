@@ -102,9 +102,13 @@ pub(super) struct Content {
 }
 
 /// How a caller wants its publication to be treated.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Wishes {
     pub(super) skip_history: bool,
+    pub(super) delta: bool,
+    pub(super) idempotency_key: Bytes,
+    pub(super) version: u64,
+    pub(super) version_epoch: Bytes,
     pub(super) priority: Option<u8>,
     pub(super) ttl: Option<Duration>,
     pub(super) key: Option<u64>,

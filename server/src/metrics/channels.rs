@@ -82,6 +82,16 @@ fn streams(page: &mut Exposition, channels: &ChannelStats) {
     page.gauge("stentor_history_bytes", help, channels.kept_bytes);
     let help = "Publications removed from history because memory was short.";
     page.counter("stentor_history_shed_total", help, channels.kept_shed);
+    let help =
+        "Publications not delivered: the channel had had their idempotency key, or their version.";
+    let causes = [("key", channels.repeated), ("version", channels.outdated)];
+    page.counters("stentor_publications_repeated_total", help, "by", causes);
+    let help = "Idempotency keys forgotten before their time because there were too many.";
+    page.counter(
+        "stentor_idempotency_keys_forgotten_total",
+        help,
+        channels.keys_forgotten,
+    );
     let help = "Presence entries of channels.";
     page.gauge("stentor_presence_entries", help, channels.shown);
     let help = "Recoveries of subscriptions, by whether everything missed was recovered.";

@@ -354,6 +354,14 @@ const HTTP_API: &[Declaration] = &[
         Choice(&["result", "transport"], "result"),
         "Whether the server API answers errors with 200, or with a status of HTTP",
     ),
+    Declaration::new(
+        "http_api.max_answer",
+        bytes(64 << 10, 16 << 20, 1 << 30, |settings| {
+            Some(settings.gateway.api.max_answer as u64)
+        }),
+        "Bytes of an answer of the server API from which on no further command of a batch is carried out: \
+         these get error 106",
+    ),
 ];
 
 const CHANNEL: &[Declaration] = &[

@@ -116,6 +116,7 @@ fn api(raw: &RawSettings, has_admin: bool) -> ApiSettings {
         keys,
         is_internal: has_admin,
         transport_errors: raw.choice("http_api.error_mode") == "transport",
+        max_answer: raw.number("http_api.max_answer") as usize,
     }
 }
 

@@ -93,7 +93,7 @@ fn stats_setters() -> Setters<Stats> {
         channels.abandoned, channels.credit_waits, channels.home_waits, channels.joins_refused,
         channels.unfinished, channels.slices,
         channels.joins_refused_memory,
-        channels.streams, channels.kept, channels.kept_bytes, channels.kept_shed, channels.restored, channels.shown,
+        channels.streams, channels.kept, channels.kept_bytes, channels.kept_shed, channels.repeated, channels.outdated, channels.keys_forgotten, channels.restored, channels.shown,
         channels.recovered, channels.not_recovered, channels.positions_lost, channels.questions,
         direct.sent, direct.offered, direct.undeliverable,
         links.accepted, links.held, links.opened, links.active, links.transports_agreed, links.transports_failed, links.requests_held, links.read_pauses, links.outcomes_gone,

@@ -40,7 +40,7 @@ fn config(value: impl Fn(&Range) -> u64) -> ConfigBuilder {
         time close_timeout, time answer_timeout, number task_credits, number task_attempts, time task_backoff,
         time task_backoff_max, time task_timeout, number dead_letters, number gone_connections,
         number shutdown_rate, number address_connections, number address_sessions, number addresses,
-        number message_rate, number byte_rate, time rate_burst,
+        number idempotency_keys, time idempotency_ttl, number message_rate, number byte_rate, time rate_burst,
     }
     assert_eq!(set, Config::RANGES.len(), "a setting is left out");
     builder.compression(true)

@@ -13,6 +13,8 @@ const RETENTION: Retention = Retention {
     position_ttl: Duration::from_secs(100),
 };
 
+const KEYS: (usize, Duration) = (10, Duration::from_secs(5));
+
 fn publication() -> KeptPublication {
     KeptPublication {
         offset: 0,
@@ -27,7 +29,7 @@ fn at(seconds: u64) -> Timestamp {
 }
 
 fn publish(streams: &mut Streams, name: &str, now: Timestamp) -> Position {
-    streams.append(name.as_bytes(), publication(), &RETENTION, now)
+    streams.append(name.as_bytes(), publication(), None, &RETENTION, now)
 }
 
 fn recover(
@@ -55,7 +57,7 @@ fn recover(
 
 #[test]
 fn every_channel_has_a_stream_of_its_own() {
-    let mut streams = Streams::new(1);
+    let mut streams = Streams::new(1, KEYS);
     let first = publish(&mut streams, "a", at(0));
     let other = publish(&mut streams, "b", at(0));
     assert_eq!((first.offset, other.offset), (1, 1));
@@ -70,7 +72,7 @@ fn every_channel_has_a_stream_of_its_own() {
 
 #[test]
 fn publications_are_forgotten_before_the_position() {
-    let mut streams = Streams::new(1);
+    let mut streams = Streams::new(1, KEYS);
     let first = publish(&mut streams, "a", at(0));
     let top = publish(&mut streams, "a", at(5));
     // Nothing has to be swept for that.
@@ -91,7 +93,7 @@ fn publications_are_forgotten_before_the_position() {
 
 #[test]
 fn a_stream_with_subscribers_is_not_forgotten() {
-    let mut streams = Streams::new(1);
+    let mut streams = Streams::new(1, KEYS);
     let first = publish(&mut streams, "a", at(0));
     for seconds in [100, 200, 300] {
         streams.expire(at(seconds), 10, |name| name == b"a");
@@ -103,7 +105,7 @@ fn a_stream_with_subscribers_is_not_forgotten() {
 
 #[test]
 fn a_stream_without_publications_is_forgotten_soon() {
-    let mut streams = Streams::new(1);
+    let mut streams = Streams::new(1, KEYS);
     for number in 0..1_000 {
         let name = alloc::format!("channel {number}");
         streams.position(name.as_bytes(), &RETENTION, at(0));
@@ -124,7 +126,7 @@ fn a_stream_without_publications_is_forgotten_soon() {
 
 #[test]
 fn for_want_of_memory_publications_go_and_positions_stay() {
-    let mut streams = Streams::new(1);
+    let mut streams = Streams::new(1, KEYS);
     let names = ["a", "b", "c", "d"];
     let firsts = names.map(|name| publish(&mut streams, name, at(0)));
     let tops = names.map(|name| publish(&mut streams, name, at(0)));

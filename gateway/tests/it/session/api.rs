@@ -18,6 +18,10 @@ fn server_without_key() -> Server {
 
 /// A server whose channels have presence and, in the namespace `hi`, a history.
 pub(super) fn server() -> Server {
+    Server::new(settings_with_history())
+}
+
+fn settings_with_history() -> GatewaySettings {
     let presence = |options| ChannelOptions {
         presence: true,
         ..options
@@ -40,7 +44,7 @@ pub(super) fn server() -> Server {
         ..ChannelSettings::default()
     });
     settings.client.insecure = true;
-    Server::new(settings)
+    settings
 }
 
 pub(super) fn error(code: u16, message: &str) -> Value {
@@ -254,6 +258,41 @@ fn a_batch_is_carried_out_in_order() {
     assert_eq!(server.status(id), 400);
     let history = server.api("history", r#"{"channel":"hi:b","limit":1}"#);
     assert_eq!(history["result"]["offset"], 0);
+}
+
+#[test]
+fn what_comes_behind_a_long_answer_is_not_carried_out() {
+    let publish =
+        r#"{"publish":{"channel":"hi:a","data":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}}"#;
+    let history = r#"{"history":{"channel":"hi:a","limit":-1}}"#;
+    let commands = [publish, publish, history, history, history, publish].join(",");
+    let offset = |server: &mut Server| {
+        let history = server.api("history", r#"{"channel":"hi:a","limit":0}"#);
+        history["result"]["offset"].as_u64().expect("an offset")
+    };
+    let limited = |max_answer| {
+        let mut settings = settings_with_history();
+        settings.api.max_answer = max_answer;
+        let mut server = Server::new(settings);
+        let answer = server.api("batch", &format!(r#"{{"commands":[{commands}]}}"#));
+        let replies = answer["replies"].as_array().expect("a list").clone();
+        (replies, offset(&mut server))
+    };
+    let (all, offset) = limited(1 << 20);
+    assert!(all.iter().all(|reply| reply.get("error").is_none()) && offset == 3);
+    // As long as it is when the second history has been added.
+    let list = serde_json::to_string(&all[..4]).expect("JSON");
+    let length = r#"{"replies":"#.len() + list.len() - "]".len();
+    let (replies, offset) = limited(length);
+    assert_eq!(replies[..4], all[..4]);
+    assert_eq!(
+        replies[4..],
+        [error(106, "limit exceeded"), error(106, "limit exceeded")]
+    );
+    assert_eq!(offset, 2);
+    let (replies, offset) = limited(length + 1);
+    assert_eq!(replies[..5], all[..5]);
+    assert_eq!((&replies[5], offset), (&error(106, "limit exceeded"), 2));
 }
 
 #[test]

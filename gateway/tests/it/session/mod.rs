@@ -5,6 +5,7 @@ mod access;
 mod api;
 mod api_clients;
 mod api_queries;
+mod api_repeats;
 mod channels;
 mod connect;
 mod delta;

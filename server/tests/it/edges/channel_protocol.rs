@@ -99,6 +99,7 @@ pub(super) fn all() -> Vec<Edges> {
         number("client.expired_sub_close_delay", ms, 0, day),
         number("client.detached_for", ms, 1, 3_600_000),
         number("poll.wait", ms, 1, 300_000),
+        number("http_api.max_answer", Unit::Bytes, 64 << 10, 1 << 30),
         number("poll.max_sessions", Unit::Count, 0, 1 << 24),
         number("client.channel_limit", Unit::Count, 1, 1_024),
         number("client.max_errors", Unit::Count, 0, 1_000_000),
