@@ -125,7 +125,7 @@ fn what_makes_no_sense_is_no_filter() {
         alloc::format!(r#"{{"op":"xor","nodes":[{leaf},{leaf}]}}"#),
         alloc::format!(r#"{{"op":"not","key":"a","nodes":[{leaf}]}}"#),
         alloc::format!(r#"{{"key":"a","cmp":"ex","nodes":[{leaf}]}}"#),
-        alloc::format!(r#"{{"op":"not","nodes":[{{"op":"not"}}]}}"#),
+        alloc::string::String::from(r#"{"op":"not","nodes":[{"op":"not"}]}"#),
     ] as [String; 20]
     {
         assert_eq!(compile(&parse(&filter)), None, "{filter}");
