@@ -57,7 +57,7 @@ impl ClientCodec {
     }
 
     /// Returns the commands of one WebSocket message. One of MessagePack must have become
-    /// [lines](msgpack_to_lines) of JSON before, since commands borrow from the message.
+    /// [lines](super::msgpack_to_lines) of JSON before, since commands borrow from the message.
     pub const fn decode(self, message: &[u8]) -> Commands<'_> {
         match self {
             Self::Json | Self::MessagePack => {
