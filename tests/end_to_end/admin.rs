@@ -316,7 +316,7 @@ fn the_pages_of_either_listener_are_not_on_the_other(adapter: Adapter) {
         raw.send(&get(path));
         assert_eq!(raw.response().status, 404, "{path}");
     }
-    for path in ["/", "/ws", "/healthz"] {
+    for path in ["/", "/ws"] {
         assert_eq!(ask(address, "GET", path).status, 404, "{path}");
     }
     let mut raw = RawSocket::connect(address);
@@ -332,12 +332,14 @@ fn the_pages_of_either_listener_are_not_on_the_other(adapter: Adapter) {
         (options.status, options.header("allow")),
         (200, Some("GET, HEAD, OPTIONS"))
     );
-    // But for the metrics, which both have.
-    assert_eq!(ask(address, "GET", "/metrics").status, 200);
+    // But for these, which both have.
+    for path in ["/metrics", "/healthz", "/readyz"] {
+        assert_eq!(ask(address, "GET", path).status, 200, "{path}");
+    }
     assert_eq!(ask(address, "GET", "/connections?limit=0").status, 400);
     assert_eq!(ask(address, "GET", "/connections").status, 200);
     let metrics = server.metrics();
-    for (status, times) in [("200", 3), ("400", 1), ("404", 4), ("405", 1), ("504", 0)] {
+    for (status, times) in [("200", 5), ("400", 1), ("404", 3), ("405", 1), ("504", 0)] {
         let name = format!("stentor_admin_requests_total{{status=\"{status}\"}}");
         assert_eq!(metrics.get(&name), times, "{status}");
     }
