@@ -367,7 +367,7 @@ impl Handler for Gateway {
         let conn = ArrivedCommands::decode(payload).map(|arrived| arrived.conn);
         let conn = conn.or_else(|| Some(ArrivedPoll::decode(payload)?.conn));
         let Some(conn) = conn else {
-            let answer = self.answer(shard, payload);
+            let answer = self.answer(shard, &request);
             return shard.answer(request, answer);
         };
         if let Err(request) = shard.forward(conn, request) {
@@ -430,7 +430,7 @@ impl Handler for Gateway {
                 ctx,
                 // They do not ask.
                 |_, _, _| {},
-                |_| {},
+                |mut call| call.handle_user_verdict(&answers),
                 |mut api| api.handle_shard_answers(&answers),
             ),
         }

@@ -58,6 +58,7 @@ mod stats;
 mod tag_filter;
 pub mod token;
 mod transport;
+mod user_connections;
 mod users;
 
 pub use api::{ApiKeys, ApiMethod, ApiSettings};
@@ -67,6 +68,6 @@ pub use index_page::{INDEX_PAGE, INDEX_POLICY};
 pub use rooms::{NoRoomPolicy, RoomOutcome, RoomTask, Rooms};
 pub use settings::{
     Access, ClientSettings, GatewaySettings, Secret, SeedProtocol, SettingsUpdates,
-    TransportSettings,
+    TransportSettings, UserConnectionPolicy,
 };
 pub use stats::{ApiStats, GatewayStats};

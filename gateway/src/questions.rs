@@ -8,6 +8,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::token::Overrides;
+#[cfg(doc)]
+use crate::user_connections::UserVerdict;
 
 /// A question to a shard.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -25,6 +27,10 @@ pub(crate) enum ShardQuestion {
     Locate { client: u64 },
     /// How a client is. Answered with [`FoundClients`].
     Explain { client: u64 },
+    /// Whether the connection that asks may be one more of this user. Answered with [`UserVerdict`].
+    AdmitUser { user: String },
+    /// That the connection that asks is one of this user no more. Answered with nothing.
+    RemoveUser { user: String },
     /// That a user or address may not connect until then, in seconds of Unix time. Answered with a
     /// number: of the bans that there are now.
     Ban {

@@ -10,7 +10,7 @@ use stentor_core::config::{ConfigBuilder, ConnectionLimits};
 use crate::api::ApiSettings;
 use crate::emulation::SessionKey;
 use crate::namespaces::Namespaces;
-use crate::publication_encoding::{JSON, ONE_WAY_JSON, ONE_WAY_PROTOBUF, PROTOBUF};
+use crate::publication_encoding::{JSON, MESSAGE_PACK, ONE_WAY_JSON, ONE_WAY_PROTOBUF, PROTOBUF};
 use crate::rooms::Rooms;
 use crate::token::Verifier;
 
@@ -76,6 +76,11 @@ pub struct ClientSettings {
     pub expired_close_delay: Duration,
     /// `expired_sub_close_delay`: how long after its expiry a subscription ends.
     pub expired_sub_close_delay: Duration,
+    /// `user_connection_limit`: the most connections of a user, 0 for any number. Those of anonymous
+    /// users are not counted.
+    pub user_connection_limit: usize,
+    /// `user_connection_policy`: what becomes of one more.
+    pub user_connection_policy: UserConnectionPolicy,
     /// `channel_limit`: the most subscriptions of a connection.
     pub channel_limit: usize,
     /// `max_message`: the most bytes of a message of a client; a longer one closes the connection with
@@ -99,6 +104,16 @@ pub struct ClientSettings {
     pub detached_for: Duration,
 }
 
+/// What becomes of a connection of a user who has as many as are allowed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum UserConnectionPolicy {
+    /// It is closed with 3504.
+    #[default]
+    Reject,
+    /// It stays, and the oldest of the user is closed with 3504.
+    Replace,
+}
+
 impl Default for ClientSettings {
     fn default() -> Self {
         Self {
@@ -109,6 +124,8 @@ impl Default for ClientSettings {
             stale_close_delay: Duration::from_secs(10),
             expired_close_delay: Duration::from_secs(25),
             expired_sub_close_delay: Duration::from_secs(25),
+            user_connection_limit: 0,
+            user_connection_policy: UserConnectionPolicy::Reject,
             channel_limit: 128,
             max_message: 64 << 10,
             queue_max_size: 1 << 20,
@@ -138,6 +155,7 @@ impl ClientSettings {
             .codec_limits(PROTOBUF, limits)
             .codec_limits(ONE_WAY_JSON, limits)
             .codec_limits(ONE_WAY_PROTOBUF, limits)
+            .codec_limits(MESSAGE_PACK, limits)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::hash::BuildHasher;
+use core::hash::{BuildHasher, Hash};
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
@@ -57,8 +57,8 @@ impl Users {
         if is_last {
             self.by_user.remove(&user);
         }
-        shrink(&mut self.by_client);
-        shrink(&mut self.by_user);
+        give_back(&mut self.by_client);
+        give_back(&mut self.by_user);
     }
 
     /// Returns the connections of this user, and perhaps of others with the same hash.
@@ -97,7 +97,7 @@ fn hash_of(user: &str) -> u64 {
 }
 
 /// Gives memory back if three quarters of it are not needed.
-fn shrink<T>(map: &mut HashMap<u64, T, FixedState>) {
+pub(crate) fn give_back<K: Eq + Hash, T>(map: &mut HashMap<K, T, FixedState>) {
     const SMALL: usize = 64;
     if map.capacity() > SMALL && map.len() < map.capacity() / 4 {
         map.shrink_to(map.len() * 2);

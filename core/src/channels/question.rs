@@ -13,6 +13,8 @@ pub enum ShardTarget {
     All,
     /// This one. If there is none with this number, there are no answers.
     One(ShardId),
+    /// One of them: the same for equal numbers. For what a single shard has to decide.
+    Keyed(u64),
 }
 
 /// A question to the application on one shard.

@@ -102,6 +102,10 @@ impl<A: AppTypes> Engine<A> {
             ShardTarget::All => 0..self.config.shards,
             ShardTarget::One(shard) if shard.0 < self.config.shards => shard.0..shard.0 + 1,
             ShardTarget::One(_) => 0..0,
+            ShardTarget::Keyed(key) => {
+                let shard = (key % u64::from(self.config.shards)) as u16;
+                shard..shard + 1
+            }
         };
         let from = self.slots.id(at);
         if shards.is_empty() {

@@ -9,7 +9,7 @@ use core::num::NonZeroU64;
 use bytes::Bytes;
 use serde_json::json;
 use stentor_core::ConnId;
-use stentor_core::app::ShardContext;
+use stentor_core::app::{ShardContext, ShardRequest};
 use stentor_core::inspect::ConnectionInfo;
 
 use super::{Gateway, Protocol};
@@ -24,8 +24,12 @@ const MAX_CHANNELS: usize = 100;
 
 impl Gateway {
     /// Answers a question to the shard.
-    pub(super) fn answer(&mut self, shard: &mut ShardContext<'_, Self>, question: &[u8]) -> Bytes {
-        let Some(question) = questions::decode(question) else {
+    pub(super) fn answer(
+        &mut self,
+        shard: &mut ShardContext<'_, Self>,
+        request: &ShardRequest,
+    ) -> Bytes {
+        let Some(question) = questions::decode(request.payload()) else {
             return Bytes::new();
         };
         match question {
@@ -42,6 +46,14 @@ impl Gateway {
                 questions::encode(&connection.map(|connection| connection.to_string()))
             }
             ShardQuestion::Explain { client } => questions::encode(&self.explain(shard, client)),
+            ShardQuestion::AdmitUser { user } => {
+                let connections = &mut self.shared.user_connections;
+                questions::encode(&connections.admit(&user, request.from(), &self.settings.client))
+            }
+            ShardQuestion::RemoveUser { user } => {
+                self.shared.user_connections.remove(&user, request.from());
+                Bytes::new()
+            }
             ShardQuestion::Ban {
                 user,
                 address,

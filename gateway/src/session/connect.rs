@@ -19,7 +19,9 @@ use super::rules::SubscriptionWishes;
 use super::subscribe::{SubscriptionSource, filter_of, rejection, subscribe_result};
 use super::subscriptions::PendingReply;
 use super::timers::expiry_info;
-use super::{CommandOutcome, Connecting, SessionCall, SessionPhase, disconnect, is_insecure};
+use super::{
+    CommandOutcome, Connecting, SessionCall, SessionPhase, UserCount, disconnect, is_insecure,
+};
 use crate::client_protocol::{
     CommandResult, ConnectRequest, ConnectResult, DisconnectCode, SubscribeResult,
 };
@@ -129,6 +131,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         }
         let (user, client) = (&self.session.user, self.session.client);
         self.shared.users.insert(user, client, self.ctx.id());
+        self.count();
         self.session.phase = SessionPhase::Connecting(Box::new(Connecting {
             command: id,
             waiting: subscriptions.len(),
@@ -235,7 +238,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             let chance = FixedState::default().hash_one(self.session.client);
             Pings::new(now, client.ping_interval, chance)
         });
-        self.shared.stats.connects += 1;
+        self.shared.stats.connects += u64::from(self.session.count != UserCount::Asked);
         self.set_timer();
 
         let link = self.session.link;

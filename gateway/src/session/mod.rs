@@ -16,6 +16,7 @@
 
 mod connect;
 mod control;
+mod counting;
 mod error_budget;
 mod pings;
 mod polls;
@@ -58,6 +59,7 @@ use crate::settings::{Access, GatewaySettings};
 use crate::stats::GatewayStats;
 use crate::token::Rejection;
 use crate::transport::{ClientLink, Transport};
+use crate::user_connections::UserConnections;
 use crate::users::Users;
 
 /// What is kept for a client.
@@ -79,6 +81,7 @@ pub(crate) struct Session {
     expires_at: Option<NonZeroU64>,
     pings: Option<Pings>,
     errors: ErrorBudget,
+    count: UserCount,
     /// Of a session that is polled.
     polling: Option<Box<Polling>>,
 }
@@ -107,6 +110,15 @@ enum SessionPhase {
     Closing,
 }
 
+/// Whether a connection is one of those of its user that are counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum UserCount {
+    Uncounted,
+    /// It will be, or is to be closed. The client is told nothing before.
+    Asked,
+    Counted,
+}
+
 /// A `connect` that waits for its server-side subscriptions.
 #[derive(Debug)]
 struct Connecting {
@@ -132,6 +144,7 @@ impl Session {
             expires_at: None,
             pings: None,
             errors: ErrorBudget::default(),
+            count: UserCount::Uncounted,
             polling: None,
         }
     }
@@ -144,6 +157,8 @@ pub(crate) struct Shared {
     pub(crate) stats: GatewayStats,
     /// The connected clients.
     pub(crate) users: Users,
+    /// Those of the users for whom this shard decides how many there may be.
+    pub(crate) user_connections: UserConnections,
     pub(crate) bans: Bans,
     /// How many sessions are polled.
     pub(crate) polled: usize,
@@ -162,6 +177,7 @@ impl Shared {
             ids,
             stats: GatewayStats::default(),
             users: Users::default(),
+            user_connections: UserConnections::default(),
             bans: Bans::default(),
             polled: 0,
             out: Vec::new(),

@@ -136,6 +136,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         self.shared
             .users
             .remove(&self.session.user, self.session.client);
+        self.uncount();
         self.answer_with_output();
         let Some(polling) = &mut self.session.polling else {
             return;

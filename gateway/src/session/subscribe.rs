@@ -298,7 +298,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     }
 
     /// Closes the connections of the user that came before this one.
-    fn close_others(&mut self, others: &[ConnId]) {
+    pub(super) fn close_others(&mut self, others: &[ConnId]) {
         let code = DisconnectCode::ConnectionLimit;
         for &other in others {
             self.shared.stats.add_disconnect(code);

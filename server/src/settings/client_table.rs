@@ -102,6 +102,16 @@ const CLIENT: &[Declaration] = &[
         "How long after its expiry a subscription ends",
     ),
     Declaration::new(
+        "client.user_connection_limit",
+        count(0, 0, 100_000, client!(user_connection_limit)),
+        "Maximum number of connections of a user; 0 = unlimited",
+    ),
+    Declaration::new(
+        "client.user_connection_policy",
+        Choice(&["reject", "replace"], "reject"),
+        "Which connection is closed with 3504 for one too many: the new one, or the oldest",
+    ),
+    Declaration::new(
         "client.channel_limit",
         count(1, 128, 1_024, client!(channel_limit)),
         "Maximum number of subscriptions of a connection",

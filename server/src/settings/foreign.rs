@@ -152,7 +152,6 @@ const FOREIGN: &[(&[&str], &str)] = &[
     (&["client.connection_limit"], "use `server.max_connections`"),
     (
         &[
-            "client.user_connection_limit",
             "client.connection_rate_limit",
             "client.user_id_http_header",
             "client.insecure_skip_token_signature_verify",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use stentor_gateway::token::{HmacKey, InvalidPattern, KeySet, Verifier};
 use stentor_gateway::{
     Access, ApiKeys, ApiSettings, ClientSettings, GatewaySettings, Rooms, Secret, SeedProtocol,
-    SessionKey, TransportSettings,
+    SessionKey, TransportSettings, UserConnectionPolicy,
 };
 
 use super::SettingsError;
@@ -136,6 +136,11 @@ fn client(raw: &RawSettings) -> ClientSettings {
         stale_close_delay: raw.time("client.stale_close_delay"),
         expired_close_delay: raw.time("client.expired_close_delay"),
         expired_sub_close_delay: raw.time("client.expired_sub_close_delay"),
+        user_connection_limit: raw.number("client.user_connection_limit") as usize,
+        user_connection_policy: match raw.choice("client.user_connection_policy") {
+            "replace" => UserConnectionPolicy::Replace,
+            _ => UserConnectionPolicy::Reject,
+        },
         channel_limit: raw.number("client.channel_limit") as usize,
         max_message: raw.number("client.max_message") as usize,
         queue_max_size: raw.number("client.queue_max_size") as usize,

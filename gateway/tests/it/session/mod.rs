@@ -19,6 +19,7 @@ mod server;
 mod tag_filter;
 mod tokens;
 mod transports;
+mod user_limit;
 
 use std::sync::Arc;
 

@@ -255,3 +255,99 @@ fn the_client_says_which_codec_it_prefers() {
         assert!(server.head(id).contains(&answer), "{}", server.head(id));
     }
 }
+
+#[test]
+fn no_payload_of_json_closes_a_subscriber() {
+    let mut server = server();
+    let (one, other) = (connected(&mut server), connected(&mut server));
+    for id in [one, other] {
+        ask(
+            &mut server,
+            id,
+            &json!({ "id": 2, "subscribe": { "channel": "c" } }),
+        );
+    }
+    let (publisher, _) = server.connected();
+    let deep = "[".repeat(20_000) + &"]".repeat(20_000);
+    let payloads = ["1e999", r#""\ud800""#, r#"{"a":1,"a":2}"#, &deep];
+    for payload in payloads {
+        let publish = format!(r#"{{"id":2,"publish":{{"channel":"c","data":{payload}}}}}"#);
+        server.ask(publisher, &publish);
+    }
+    for id in [one, other] {
+        let pushes = server.binaries(id);
+        assert_eq!(pushes.len(), payloads.len());
+        assert!(pushes[3].len() > 20_000);
+        assert_eq!(server.closed(id), None);
+    }
+    // Nor one that recovers them.
+    let late = connected(&mut server);
+    let subscribe = json!({ "id": 2, "subscribe": { "channel": "c", "recover": true } });
+    server.send_binary(late, &pack(&subscribe));
+    assert_eq!(server.binaries(late).len(), 1);
+    assert_eq!(server.closed(late), None);
+}
+
+#[test]
+fn bytes_that_are_no_json_do_to_it_what_they_do_to_json() {
+    let mut server = Server::new(insecure(ChannelOptions::default()));
+    let one = connected(&mut server);
+    let (json, _) = server.connected();
+    let subscribe = json!({ "id": 2, "subscribe": { "channel": "c" } });
+    ask(&mut server, one, &subscribe);
+    server.ask(json, &subscribe.to_string());
+    // The request of a Protobuf client: {connect}, {publish {channel: "c", data: FF}}.
+    let publisher = server.protobuf();
+    server.send_binary(publisher, b"\x04\x08\x01\x22\x00");
+    server.send_binary(publisher, b"\x0A\x08\x02\x3A\x06\x0A\x01c\x12\x01\xFF");
+    assert_eq!(server.stats().publications, 1);
+    // Those that come next are heard.
+    let params = r#"{"channel":"c","data":1}"#;
+    server.api("publish", params);
+    for (id, pushes) in [(one, values(&mut server, one)), (json, server.values(json))] {
+        let push = json!({ "push": { "channel": "c", "pub": { "data": 1 } } });
+        assert_eq!(pushes, [push]);
+        assert_eq!(server.closed(id), None);
+    }
+}
+
+#[test]
+fn presence_and_errors_are_as_in_json() {
+    let mut server = Server::new(insecure(ChannelOptions {
+        presence: true,
+        join_leave: true,
+        force_push_join_leave: true,
+        ..ChannelOptions::default()
+    }));
+    let one = connected(&mut server);
+    let subscribe = json!({ "id": 2, "subscribe": { "channel": "c" } });
+    ask(&mut server, one, &subscribe);
+    let (other, client) = server.connected();
+    server.ask(other, &subscribe.to_string());
+    let events = values(&mut server, one);
+    let info = json!({ "user": "", "client": client });
+    let join = json!({ "push": { "channel": "c", "join": { "info": info } } });
+    assert!(events.contains(&join), "{events:?}");
+    let presence = json!({ "id": 3, "presence": { "channel": "c" } });
+    let replies = ask(&mut server, one, &presence);
+    assert_eq!(replies[0]["presence"]["presence"][&client], info);
+    let history = json!({ "id": 4, "history": { "channel": "c" } });
+    let error = json!({ "id": 4, "error": { "code": 108, "message": "not available" } });
+    assert_eq!(ask(&mut server, one, &history), [error]);
+}
+
+#[test]
+fn a_slow_client_is_closed_as_one_of_json() {
+    let mut settings = insecure(ChannelOptions::default());
+    settings.client.queue_max_size = 10_000;
+    let mut server = Server::new(settings);
+    let slow = connected(&mut server);
+    let subscribe = json!({ "id": 2, "subscribe": { "channel": "c" } });
+    ask(&mut server, slow, &subscribe);
+    server.set_stuck(slow, true);
+    for n in 0..2_000 {
+        server.api("publish", &format!(r#"{{"channel":"c","data":{n}}}"#));
+    }
+    server.set_stuck(slow, false);
+    assert_eq!(server.closed(slow), Some((3008, "slow".to_owned())));
+}

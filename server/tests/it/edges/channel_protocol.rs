@@ -101,6 +101,12 @@ pub(super) fn all() -> Vec<Edges> {
         number("poll.wait", ms, 1, 300_000),
         number("http_api.max_answer", Unit::Bytes, 64 << 10, 1 << 30),
         number("poll.max_sessions", Unit::Count, 0, 1 << 24),
+        number("client.user_connection_limit", Unit::Count, 0, 100_000),
+        words(
+            "client.user_connection_policy",
+            &["reject", "replace"],
+            &["allow"],
+        ),
         number("client.channel_limit", Unit::Count, 1, 1_024),
         number("client.max_errors", Unit::Count, 0, 1_000_000),
         number(

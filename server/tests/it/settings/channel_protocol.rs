@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use stentor_gateway::token::{Algorithm, HmacKey, TokenBuilder, TokenError, Verifier};
-use stentor_gateway::{Access, ClientSettings};
+use stentor_gateway::{Access, ClientSettings, UserConnectionPolicy};
 use stentor_server::Settings;
 
 use super::{error_text, ok};
@@ -24,6 +24,8 @@ fn clients_have_the_values_that_were_set() {
         stale_close_delay = \"3s\"
         expired_close_delay = \"4s\"
         expired_sub_close_delay = \"5s\"
+        user_connection_limit = 3
+        user_connection_policy = \"replace\"
         channel_limit = 6
         max_message = 2000
         queue_max_size = \"3KiB\"
@@ -46,6 +48,8 @@ fn clients_have_the_values_that_were_set() {
         stale_close_delay: Duration::from_secs(3),
         expired_close_delay: Duration::from_secs(4),
         expired_sub_close_delay: Duration::from_secs(5),
+        user_connection_limit: 3,
+        user_connection_policy: UserConnectionPolicy::Replace,
         channel_limit: 6,
         max_message: 2_000,
         queue_max_size: 3 << 10,
