@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use bytes::Bytes;
-use stentor_core::app::{Acceptance, ShardContext, ShardRequest};
+use stentor_core::app::{Acceptance, Metric, ShardContext, ShardRequest};
 use stentor_core::channels::{ChannelAnswer, Position, Subscribed};
 use stentor_core::delivery::{Codec, Outgoing};
 use stentor_core::{
@@ -66,11 +66,12 @@ enum Protocol {
 impl Gateway {
     /// Creates the handler of a shard.
     pub fn new(shard: ShardId, settings: Arc<GatewaySettings>) -> Self {
-        let ids = ClientIds::new(settings.node, shard);
+        let mut shared = Shared::new(ClientIds::new(settings.node, shard));
+        shared.stats.namespaces.update(&settings.namespaces);
         Self {
             settings,
             updates: None,
-            shared: Shared::new(ids),
+            shared,
         }
     }
 
@@ -87,6 +88,7 @@ impl Gateway {
         if let Some((updates, version)) = &mut self.updates
             && let Some(settings) = updates.newer_than(version)
         {
+            self.shared.stats.namespaces.update(&settings.namespaces);
             self.settings = settings;
         }
     }
@@ -99,14 +101,14 @@ impl Gateway {
     /// Opens the session that a poll begins, if there may be one more.
     fn open_polled(&mut self, post: &PollPost, ctx: &mut Context<'_, Self, ()>) -> Option<ConnId> {
         let max = self.settings.transports.poll_max_sessions;
-        if !post.begins_session() || self.shared.polled >= max {
+        if !post.begins_session() || self.shared.stats.polled >= max as u64 {
             return None;
         }
         let link = ClientLink::new(Transport::Poll, ClientCodec::Json);
         let session = Box::new(Session::new(link, Vec::new()));
         let state = ConnectionState(Protocol::Client(session));
         let opened = ctx.open_detached(state, link.core_codec());
-        self.shared.polled += usize::from(opened.is_some());
+        self.shared.stats.polled += u64::from(opened.is_some());
         opened
     }
 
@@ -172,6 +174,10 @@ impl Handler for Gateway {
 
     fn passes(filter: &[u8], message: &Outgoing<'_>) -> bool {
         tag_filter::passes(filter, message.annotation)
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        self.shared.stats.metrics()
     }
 
     fn on_request(&mut self, request: &HttpRequest<'_>) -> Decision<Self> {

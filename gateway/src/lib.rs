@@ -48,6 +48,8 @@ mod gateway;
 mod gateway_rooms;
 mod glob;
 mod index_page;
+mod metrics;
+mod namespace_stats;
 pub mod namespaces;
 mod publication_encoding;
 mod questions;
@@ -65,6 +67,7 @@ pub use api::{ApiKeys, ApiMethod, ApiSettings};
 pub use emulation::SessionKey;
 pub use gateway::{ConnectionState, Gateway};
 pub use index_page::{INDEX_PAGE, INDEX_POLICY};
+pub use namespace_stats::NamespaceCounts;
 pub use rooms::{NoRoomPolicy, RoomOutcome, RoomTask, Rooms};
 pub use settings::{
     Access, ClientSettings, GatewaySettings, Secret, SeedProtocol, SettingsUpdates,

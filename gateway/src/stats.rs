@@ -1,27 +1,24 @@
 //! Counters of a gateway.
 
 use crate::api::ApiMethod;
-use crate::client_protocol::{DisconnectCode, ErrorCode, UnsubscribeCode};
+use crate::client_protocol::{CommandRequest, DisconnectCode, ErrorCode, UnsubscribeCode};
+use crate::namespace_stats::{NamespaceCounts, NamespaceStats};
 use crate::token::TokenError;
+use crate::transport::ClientLink;
 
 /// What the clients of the channel protocol on one shard have done, and what they were told, since the
 /// start.
 #[derive(Clone, Debug, Default)]
 pub struct GatewayStats {
-    /// Connections whose `connect` succeeded.
-    pub connects: u64,
-    /// Subscriptions that were made, by clients and for them.
-    pub subscribes: u64,
-    /// Publications that were accepted.
-    pub publications: u64,
-    /// Subscriptions that recovered everything they asked for.
-    pub recovered: u64,
-    /// Subscriptions that asked for a recovery and did not get everything.
-    pub not_recovered: u64,
+    /// Sessions that are polled.
+    pub polled: u64,
     /// Requests that were refused because the server has no key, or is for development only.
     pub requests_refused: u64,
     /// Calls of the server API.
     pub api: ApiStats,
+    pub(crate) namespaces: NamespaceStats,
+    links: [LinkCounts; ClientLink::ALL.len()],
+    commands: Counts<{ CommandRequest::NAMES.len() }>,
     token_failures: Counts<{ TokenError::ALL.len() }>,
     errors: Counts<{ ErrorCode::ALL.len() }>,
     unsubscribes: Counts<{ UnsubscribeCode::ALL.len() }>,
@@ -66,6 +63,13 @@ impl ApiStats {
     }
 }
 
+/// The clients with one kind of link.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LinkCounts {
+    pub(crate) connected: u64,
+    pub(crate) connects: u64,
+}
+
 /// A counter for each of several codes.
 #[derive(Clone, Debug)]
 struct Counts<const N: usize>([u64; N]);
@@ -98,17 +102,44 @@ impl<const N: usize> Counts<N> {
 impl GatewayStats {
     /// Adds the counters of another shard.
     pub fn add(&mut self, other: &Self) {
-        self.connects += other.connects;
-        self.subscribes += other.subscribes;
-        self.publications += other.publications;
-        self.recovered += other.recovered;
-        self.not_recovered += other.not_recovered;
+        self.polled += other.polled;
         self.requests_refused += other.requests_refused;
         self.api.add(&other.api);
+        self.namespaces.add(&other.namespaces);
+        for (counts, more) in self.links.iter_mut().zip(&other.links) {
+            counts.connected += more.connected;
+            counts.connects += more.connects;
+        }
+        self.commands.add_all(&other.commands);
         self.token_failures.add_all(&other.token_failures);
         self.errors.add_all(&other.errors);
         self.unsubscribes.add_all(&other.unsubscribes);
         self.disconnects.add_all(&other.disconnects);
+    }
+
+    /// Returns the number of clients that are connected.
+    pub fn connected(&self) -> u64 {
+        self.links.iter().map(|counts| counts.connected).sum()
+    }
+
+    /// Returns how many clients have connected.
+    pub fn connects(&self) -> u64 {
+        self.links.iter().map(|counts| counts.connects).sum()
+    }
+
+    /// Returns what has happened in all channels.
+    pub fn channels(&self) -> NamespaceCounts {
+        self.namespaces.totals()
+    }
+
+    /// Returns how many clients are and were connected in each way.
+    pub(crate) fn links(&self) -> impl Iterator<Item = (ClientLink, &LinkCounts)> {
+        ClientLink::ALL.iter().copied().zip(&self.links)
+    }
+
+    /// Returns how often each command was sent.
+    pub fn commands(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.commands.with(CommandRequest::NAMES)
     }
 
     /// Returns how many tokens were refused for each reason.
@@ -130,6 +161,17 @@ impl GatewayStats {
     /// as the slow ones, are in its own counters.
     pub fn disconnects(&self) -> impl Iterator<Item = (DisconnectCode, u64)> + '_ {
         self.disconnects.with(DisconnectCode::ALL)
+    }
+
+    pub(crate) fn link(&mut self, link: ClientLink) -> &mut LinkCounts {
+        let is_it =
+            |other: &ClientLink| (other.transport, other.codec) == (link.transport, link.codec);
+        let place = ClientLink::ALL.iter().position(is_it);
+        &mut self.links[place.unwrap_or_default()]
+    }
+
+    pub(crate) fn add_command(&mut self, request: &CommandRequest<'_>) {
+        self.commands.0[request.number()] += 1;
     }
 
     pub(crate) fn add_token_failure(&mut self, error: TokenError) {

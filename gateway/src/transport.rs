@@ -60,6 +60,22 @@ pub(crate) struct ClientLink {
 }
 
 impl ClientLink {
+    /// All that there are, but for the kind of pings.
+    pub(crate) const ALL: &[Self] = &[
+        Self::new(Transport::WebSocket, ClientCodec::Json),
+        Self::new(Transport::WebSocket, ClientCodec::Protobuf),
+        Self::new(Transport::WebSocket, ClientCodec::MessagePack),
+        Self::new(Transport::HttpStream, ClientCodec::Json),
+        Self::new(Transport::HttpStream, ClientCodec::Protobuf),
+        Self::new(Transport::EventStream, ClientCodec::Json),
+        Self::new(Transport::Poll, ClientCodec::Json),
+        Self::new(Transport::OneWayWebSocket, ClientCodec::Json),
+        Self::new(Transport::OneWayWebSocket, ClientCodec::Protobuf),
+        Self::new(Transport::OneWayHttpStream, ClientCodec::Json),
+        Self::new(Transport::OneWayHttpStream, ClientCodec::Protobuf),
+        Self::new(Transport::OneWayEventStream, ClientCodec::Json),
+    ];
+
     pub(crate) const fn new(transport: Transport, codec: ClientCodec) -> Self {
         Self {
             transport,

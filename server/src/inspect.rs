@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use stentor_core::app::Isolation;
+use stentor_core::app::{Isolation, Metric};
 use stentor_core::channels::{RemoteStats, SavedStream};
 use stentor_core::inspect::{ClosedConnection, ConnectionList, ConnectionQuery, Lookup, Readiness};
 use stentor_core::node::ConnectionLimiter;
@@ -138,7 +138,11 @@ impl AdminQuery {
             Self::Connections(query) => AnswerBody::Connections(shard.connections(now, query)),
             Self::Connection(id) => AnswerBody::Connection(shard.explain(now, *id).map(Box::new)),
             Self::Closed(limit) => AnswerBody::Closed(shard.gone().take(*limit).cloned().collect()),
-            Self::Counters => AnswerBody::Counters(Box::new((shard.stats(), *turns))),
+            Self::Counters => AnswerBody::Counters(Box::new(ShardCounters {
+                stats: shard.stats(),
+                turns: *turns,
+                app: shard.app_metrics(),
+            })),
             Self::Streams => AnswerBody::Streams(shard.saved_streams(now)),
             Self::Readiness => AnswerBody::Readiness(shard.readiness()),
         };
@@ -153,19 +157,28 @@ pub struct ShardAnswer {
     pub(crate) body: AnswerBody,
 }
 
+/// The counters of a shard.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ShardCounters {
+    pub(crate) stats: Stats,
+    pub(crate) turns: Turns,
+    /// The metrics of the application.
+    pub(crate) app: Vec<Metric>,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum AnswerBody {
     Connections(ConnectionList),
     Connection(Option<Box<Lookup>>),
     Closed(Vec<ClosedConnection>),
-    Counters(Box<(Stats, Turns)>),
+    Counters(Box<ShardCounters>),
     Streams(Vec<SavedStream>),
     Readiness(Readiness),
 }
 
 impl ShardAnswer {
     /// Returns the counters, if the query was for them.
-    pub(crate) fn counters(self) -> Option<(Stats, Turns)> {
+    pub(crate) fn counters(self) -> Option<ShardCounters> {
         match self.body {
             AnswerBody::Counters(counters) => Some(*counters),
             _ => None,
@@ -189,10 +202,10 @@ impl ShardAnswer {
     }
 
     #[cfg(test)]
-    pub(crate) fn of_counters(stats: Stats, turns: Turns) -> Self {
+    pub(crate) fn of_counters(counters: ShardCounters) -> Self {
         Self {
             now: Timestamp::ORIGIN,
-            body: AnswerBody::Counters(Box::new((stats, turns))),
+            body: AnswerBody::Counters(Box::new(counters)),
         }
     }
 }

@@ -58,6 +58,9 @@ fn metrics_parse_and_the_seven_names_have_no_labels(adapter: Adapter) {
         kind.starts_with("text/plain") && kind.contains("version=0.0.4"),
         "{kind}"
     );
+    // Those of the application are there, too.
+    let clients = "stentor_clients{protocol=\"json\",transport=\"websocket\"} 0\n";
+    assert!(page.body.contains(clients), "{}", page.body);
     let metrics = Metrics::parse(&page.body);
     for (name, kind) in [
         ("ws_active_connections", "gauge"),

@@ -4,6 +4,7 @@ mod context;
 mod echo;
 mod http;
 mod isolation;
+mod metric;
 mod shard_context;
 
 pub use crate::channels::question::{ShardRequest, ShardTarget};
@@ -13,6 +14,7 @@ pub use context::Context;
 pub use echo::Echo;
 pub use http::{Acceptance, Decision, HttpRequest, Subprotocol};
 pub use isolation::{AfterPanic, Isolation, NoIsolation};
+pub use metric::{Metric, MetricFamily, MetricKind};
 pub use shard_context::ShardContext;
 
 use alloc::vec::Vec;
@@ -189,6 +191,12 @@ pub trait Handler: Sized {
     /// handler can go on.
     fn after_panic(&mut self) -> AfterPanic {
         AfterPanic::Continue
+    }
+
+    /// Returns the metrics of the application on this shard, for the metrics page of a server. Called
+    /// as often as the page is fetched.
+    fn metrics(&self) -> Vec<Metric> {
+        Vec::new()
     }
 
     /// Called when the [timer](Context::set_timer) of the connection is due.

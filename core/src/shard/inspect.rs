@@ -1,10 +1,12 @@
 //! Queries about connections. The answers are made in `engine::inspect`.
 
+use alloc::vec::Vec;
+
 use crate::inspect::Readiness;
 use crate::inspect::connection_info::Lookup;
 use crate::inspect::connection_list::{ConnectionList, ConnectionQuery};
 
-use crate::app::{Handler, Isolation};
+use crate::app::{Handler, Isolation, Metric};
 use crate::id::ConnId;
 use crate::inspect::closed::ClosedConnection;
 use crate::session::phase::Phase;
@@ -30,6 +32,11 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     /// Returns whether it takes traffic. Frees what is kept for reuse if memory is short.
     pub fn readiness(&mut self) -> Readiness {
         self.engine.readiness()
+    }
+
+    /// Returns the metrics of the application: none if it panics.
+    pub fn app_metrics(&self) -> Vec<Metric> {
+        I::run(|| self.handler.metrics()).unwrap_or_default()
     }
 
     /// Connections that have gone, the latest first, as far as they are

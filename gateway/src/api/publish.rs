@@ -20,6 +20,7 @@ use super::running::{ApiRun, Begun, Broadcasting, Content, Publishing, Running, 
 use crate::annotation;
 use crate::client_protocol::json::writer::ObjectWriter;
 use crate::client_protocol::{ErrorCode, InvalidPayload};
+use crate::namespace_stats::NamespacePlace;
 use crate::namespaces::{ChannelOptions, ResolvedChannel};
 use crate::session::{retention_of, send_options_with};
 use crate::settings::GatewaySettings;
@@ -34,9 +35,10 @@ const MAX_IDEMPOTENCY_KEY: usize = 255;
 const MAX_TTL: f64 = 86_400.0 * 365.0;
 
 impl Publishing {
-    const fn new(wants_report: bool) -> Self {
+    const fn new(wants_report: bool, counted_at: NamespacePlace) -> Self {
         Self {
             wants_report,
+            counted_at,
             accepted: None,
             report: None,
         }
@@ -197,7 +199,8 @@ impl<H: Handler> ApiRun<'_, '_, H> {
         };
         self.ctx
             .publish_with(resolved.name().as_bytes(), publication);
-        self.call.running = Running::Publish(Publishing::new(wishes.delivery));
+        let counted_at = self.shared.stats.namespaces.place_of(resolved);
+        self.call.running = Running::Publish(Publishing::new(wishes.delivery, counted_at));
         Ok(())
     }
 
@@ -216,7 +219,11 @@ impl<H: Handler> ApiRun<'_, '_, H> {
         update(publishing);
         if publishing.is_over() {
             let publishing = *publishing;
-            self.shared.stats.publications += 1;
+            self.shared
+                .stats
+                .namespaces
+                .at(publishing.counted_at)
+                .publications += 1;
             self.succeed(ApiMethod::Publish, |object| publishing.write(object));
         }
     }
@@ -275,9 +282,12 @@ impl<H: Handler> ApiRun<'_, '_, H> {
                 }
                 let tags = content.tags.iter();
                 let tags: Vec<_> = tags.map(|(name, value)| (&**name, &**value)).collect();
-                content.wishes.apply(self.settings, resolved, &tags, ticket)
+                let treatment = content
+                    .wishes
+                    .apply(self.settings, resolved, &tags, ticket)?;
+                Ok((treatment, self.shared.stats.namespaces.place_of(resolved)))
             });
-            let treatment = match prepared {
+            let (treatment, counted_at) = match prepared {
                 Ok(prepared) => prepared,
                 Err(code) => {
                     items.push(Err(code));
@@ -293,15 +303,20 @@ impl<H: Handler> ApiRun<'_, '_, H> {
                 None => publication,
             };
             self.ctx.publish_with(channel.as_bytes(), publication);
-            items.push(Ok(Publishing::new(content.wishes.delivery)));
+            items.push(Ok(Publishing::new(content.wishes.delivery, counted_at)));
             *unfinished += 1;
         }
         if *unfinished > 0 {
             return;
         }
         let items = core::mem::take(items);
-        let published = items.iter().filter(|item| item.is_ok()).count();
-        self.shared.stats.publications += published as u64;
+        for published in items.iter().flatten() {
+            self.shared
+                .stats
+                .namespaces
+                .at(published.counted_at)
+                .publications += 1;
+        }
         self.succeed(ApiMethod::Broadcast, |object| {
             object.list_always("responses", &items, |object, item| match item {
                 Ok(publishing) => object.object("result", |object| publishing.write(object)),

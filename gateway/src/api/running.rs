@@ -14,6 +14,7 @@ use super::body::QueuedCommand;
 use super::method::ApiMethod;
 use crate::client_protocol::json::writer::ObjectWriter;
 use crate::client_protocol::{ErrorCode, InvalidPayload};
+use crate::namespace_stats::NamespacePlace;
 use crate::questions::ShardQuestion;
 use crate::session::Shared;
 use crate::settings::GatewaySettings;
@@ -74,6 +75,7 @@ pub(super) type Begun = Result<(), ErrorCode>;
 pub(super) struct Publishing {
     /// Whether what happened at the queues is to be in the result.
     pub(super) wants_report: bool,
+    pub(super) counted_at: NamespacePlace,
     /// The position, if any, once it has its place.
     pub(super) accepted: Option<Option<Position>>,
     pub(super) report: Option<DeliveryReport>,

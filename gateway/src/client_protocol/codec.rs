@@ -25,6 +25,15 @@ pub enum ClientCodec {
 }
 
 impl ClientCodec {
+    /// Returns its name in answers and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Protobuf => "protobuf",
+            Self::MessagePack => "msgpack",
+        }
+    }
+
     /// Returns the WebSocket subprotocol that selects it.
     pub const fn subprotocol(self) -> &'static str {
         match self {

@@ -47,22 +47,44 @@ pub enum CommandRequest<'a> {
 }
 
 impl CommandRequest<'_> {
-    /// Returns the name of the request in the protocol, `pong` for a pong.
+    /// The names of all requests in the protocol, `pong` for a pong.
+    pub const NAMES: &'static [&'static str] = &[
+        "pong",
+        "connect",
+        "subscribe",
+        "unsubscribe",
+        "publish",
+        "presence",
+        "presence_stats",
+        "history",
+        "ping",
+        "send",
+        "rpc",
+        "refresh",
+        "sub_refresh",
+    ];
+
+    /// Returns the name of the request.
     pub const fn name(&self) -> &'static str {
+        Self::NAMES[self.number()]
+    }
+
+    /// Returns the place of the name.
+    pub(crate) const fn number(&self) -> usize {
         match self {
-            Self::Pong => "pong",
-            Self::Connect(_) => "connect",
-            Self::Subscribe(_) => "subscribe",
-            Self::Unsubscribe(_) => "unsubscribe",
-            Self::Publish(_) => "publish",
-            Self::Presence(_) => "presence",
-            Self::PresenceStats(_) => "presence_stats",
-            Self::History(_) => "history",
-            Self::Ping => "ping",
-            Self::Send(_) => "send",
-            Self::Rpc(_) => "rpc",
-            Self::Refresh(_) => "refresh",
-            Self::SubRefresh(_) => "sub_refresh",
+            Self::Pong => 0,
+            Self::Connect(_) => 1,
+            Self::Subscribe(_) => 2,
+            Self::Unsubscribe(_) => 3,
+            Self::Publish(_) => 4,
+            Self::Presence(_) => 5,
+            Self::PresenceStats(_) => 6,
+            Self::History(_) => 7,
+            Self::Ping => 8,
+            Self::Send(_) => 9,
+            Self::Rpc(_) => 10,
+            Self::Refresh(_) => 11,
+            Self::SubRefresh(_) => 12,
         }
     }
 

@@ -30,13 +30,20 @@ pub struct Namespaces {
 #[derive(Debug)]
 struct Namespace {
     name: Box<str>,
+    /// Its place in the order of [`Namespaces::names`], from 1; 0 for none.
+    number: usize,
     options: ChannelOptions,
     regex: Option<Regex>,
 }
 
 impl Namespace {
     /// Compiles the pattern of a namespace.
-    fn new(name: &str, options: ChannelOptions, errors: &mut Vec<SettingError>) -> Self {
+    fn new(
+        number: usize,
+        name: &str,
+        options: ChannelOptions,
+        errors: &mut Vec<SettingError>,
+    ) -> Self {
         let regex = match options.channel_regex.as_str() {
             "" => None,
             pattern => Regex::new(pattern)
@@ -52,6 +59,7 @@ impl Namespace {
         };
         Self {
             name: name.into(),
+            number,
             options,
             regex,
         }
@@ -79,10 +87,13 @@ impl Namespaces {
     /// Takes settings that are validated but for their patterns.
     fn new(settings: ChannelSettings, errors: &mut Vec<SettingError>) -> Self {
         let delimiters = Delimiters::new(&settings);
-        let without = Namespace::new("", settings.without_namespace, errors);
-        let named = settings.namespaces.into_iter();
+        let without = Namespace::new(0, "", settings.without_namespace, errors);
+        let named = (1..).zip(settings.namespaces);
         let named = named
-            .map(|(name, options)| (name.as_str().into(), Namespace::new(&name, options, errors)))
+            .map(|(number, (name, options))| {
+                let namespace = Namespace::new(number, &name, options, errors);
+                (name.as_str().into(), namespace)
+            })
             .collect();
         Self {
             without,
@@ -170,6 +181,7 @@ impl Namespaces {
         ResolvedChannel {
             name,
             namespace: &namespace.name,
+            namespace_number: namespace.number,
             options: &namespace.options,
             is_private: parts.is_private,
             users: parts.users,
@@ -204,6 +216,7 @@ impl Namespaces {
 pub struct ResolvedChannel<'n, 'c> {
     name: &'c str,
     namespace: &'n str,
+    namespace_number: usize,
     options: &'n ChannelOptions,
     is_private: bool,
     users: Option<&'c str>,
@@ -220,6 +233,12 @@ impl<'n, 'c> ResolvedChannel<'n, 'c> {
     /// Returns the name of its namespace, empty if there is none.
     pub const fn namespace(&self) -> &'n str {
         self.namespace
+    }
+
+    /// Returns the place of its namespace in the order of [`Namespaces::names`], from 1; 0 if there is
+    /// none.
+    pub(crate) const fn namespace_number(&self) -> usize {
+        self.namespace_number
     }
 
     /// Returns its options.

@@ -238,7 +238,9 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             let chance = FixedState::default().hash_one(self.session.client);
             Pings::new(now, client.ping_interval, chance)
         });
-        self.shared.stats.connects += u64::from(self.session.count != UserCount::Asked);
+        if self.session.count != UserCount::Asked {
+            self.count_connected();
+        }
         self.set_timer();
 
         let link = self.session.link;

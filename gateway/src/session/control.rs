@@ -14,8 +14,7 @@ use super::subscriptions::PendingReply;
 use super::timers::expiry_info;
 use super::{SessionCall, SessionPhase};
 use crate::client_protocol::{
-    ClientCodec, DisconnectCode, DisconnectPush, PushEvent, SubscribePush, UnsubscribeCode,
-    reconnects_after,
+    DisconnectCode, DisconnectPush, PushEvent, SubscribePush, UnsubscribeCode, reconnects_after,
 };
 use crate::publication_encoding::DecodedPublication;
 use crate::token::Overrides;
@@ -50,11 +49,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
 
     /// Returns the name of the codec.
     pub(crate) const fn protocol_name(&self) -> &'static str {
-        match self.session.link.codec {
-            ClientCodec::Json => "json",
-            ClientCodec::Protobuf => "protobuf",
-            ClientCodec::MessagePack => "msgpack",
-        }
+        self.session.link.codec.name()
     }
 
     /// Returns whether this is the secret with which requests bring commands of the client.
@@ -132,7 +127,8 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             None => self.channels().map(Into::into).collect(),
         };
         for channel in &channels {
-            if self.session.subscriptions.leave(channel) {
+            let stats = &mut self.shared.stats.namespaces;
+            if self.session.subscriptions.leave(channel, stats) {
                 self.flush();
                 self.ctx.unsubscribe(channel.as_bytes());
                 self.push_unsubscribe(channel, UnsubscribeCode::Server);

@@ -40,11 +40,19 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         }
         self.session.count = UserCount::Counted;
         if matches!(self.session.phase, SessionPhase::Established) {
-            self.shared.stats.connects += 1;
+            self.count_connected();
         }
         let replaced = verdict.replaced.iter();
         let replaced: Vec<_> = replaced.filter_map(|name| name.parse().ok()).collect();
         self.close_others(&replaced);
+    }
+
+    /// Counts a client that has connected.
+    pub(super) fn count_connected(&mut self) {
+        let counts = self.shared.stats.link(self.session.link);
+        counts.connects += 1;
+        counts.connected += 1;
+        self.session.is_connected = true;
     }
 
     /// The connection has ended, and another one may take its place.

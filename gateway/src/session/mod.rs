@@ -82,6 +82,8 @@ pub(crate) struct Session {
     pings: Option<Pings>,
     errors: ErrorBudget,
     count: UserCount,
+    /// It is counted as a client that is connected.
+    is_connected: bool,
     /// Of a session that is polled.
     polling: Option<Box<Polling>>,
 }
@@ -145,6 +147,7 @@ impl Session {
             pings: None,
             errors: ErrorBudget::default(),
             count: UserCount::Uncounted,
+            is_connected: false,
             polling: None,
         }
     }
@@ -160,8 +163,6 @@ pub(crate) struct Shared {
     /// Those of the users for whom this shard decides how many there may be.
     pub(crate) user_connections: UserConnections,
     pub(crate) bans: Bans,
-    /// How many sessions are polled.
-    pub(crate) polled: usize,
     /// Replies that are not sent yet.
     out: Vec<u8>,
     /// Commands that came as MessagePack, as lines of JSON.
@@ -179,7 +180,6 @@ impl Shared {
             users: Users::default(),
             user_connections: UserConnections::default(),
             bans: Bans::default(),
-            polled: 0,
             out: Vec::new(),
             lines: Vec::new(),
             token: Vec::new(),
@@ -317,6 +317,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
 
     fn execute(&mut self, command: Command<'_>) -> CommandOutcome {
         let Command { id, request } = command;
+        self.shared.stats.add_command(&request);
         let is_first = match self.session.phase {
             SessionPhase::AwaitingConnect { .. } => true,
             SessionPhase::Connecting(_) | SessionPhase::Established => false,

@@ -136,12 +136,18 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         self.shared
             .users
             .remove(&self.session.user, self.session.client);
+        self.session
+            .subscriptions
+            .clear(&mut self.shared.stats.namespaces);
+        if self.session.is_connected {
+            self.shared.stats.link(self.session.link).connected -= 1;
+        }
         self.uncount();
         self.answer_with_output();
         let Some(polling) = &mut self.session.polling else {
             return;
         };
-        self.shared.polled -= 1;
+        self.shared.stats.polled -= 1;
         if let Some(waiting) = polling.waiting.take() {
             self.ctx
                 .answer(waiting.request, refuse(404, "no such session"));

@@ -10,6 +10,7 @@ use super::subscribe::rejection;
 use super::{CommandOutcome, SessionCall, error};
 use crate::annotation;
 use crate::client_protocol::{ClientInfo, CommandResult, ErrorCode, PublishRequest};
+use crate::namespace_stats::NamespacePlace;
 use crate::namespaces::{ChannelAction, ChannelOptions};
 use crate::publication_encoding::payload_type;
 
@@ -41,6 +42,16 @@ pub(crate) fn send_options_with(
         send = send.exclude_sender();
     }
     send
+}
+
+/// Returns the number under which a publication of a command is accepted.
+const fn ticket(id: u32, place: NamespacePlace) -> u64 {
+    (place.number() as u64) << 32 | id as u64
+}
+
+/// Returns the id of the command, and where the publication is counted.
+const fn of_ticket(ticket: u64) -> (u32, NamespacePlace) {
+    (ticket as u32, NamespacePlace::new((ticket >> 32) as u8))
 }
 
 impl<H: Handler> SessionCall<'_, '_, H> {
@@ -76,7 +87,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         let mut publication =
             Publication::new(payload_type(self.session.link.codec), send, request.data)
                 .annotation(&self.shared.annotation)
-                .acknowledge(id.into());
+                .acknowledge(ticket(id, self.shared.stats.namespaces.place_of(resolved)));
         if let Some(retention) = self.retention(resolved) {
             publication = publication.retention(retention);
             if options.delta_publish {
@@ -90,8 +101,9 @@ impl<H: Handler> SessionCall<'_, '_, H> {
 
     /// Replies to a publication, which has its place in the order of the channel.
     pub(crate) fn handle_accepted(&mut self, ticket: u64) {
-        self.shared.stats.publications += 1;
-        self.succeed(ticket as u32, CommandResult::Publish);
+        let (id, place) = of_ticket(ticket);
+        self.shared.stats.namespaces.at(place).publications += 1;
+        self.succeed(id, CommandResult::Publish);
         self.flush();
     }
 }

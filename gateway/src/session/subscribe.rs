@@ -207,6 +207,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             channel: resolved.name().into(),
             chan_info: source.chan_info.into(),
             expires_at: source.expires_at,
+            counted_at: self.shared.stats.namespaces.place_of(resolved),
             pending: Some(Box::new(pending)),
             is_server_side: source.is_server_side,
             ..ClientSubscription::default()
@@ -254,22 +255,19 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     pub(crate) fn handle_subscribed(&mut self, mut answer: Subscribed) {
         let channel = Bytes::clone(&answer.channel);
         let channel = core::str::from_utf8(&channel).unwrap_or_default();
-        let table = &mut self.session.subscriptions;
-        let Some((pending, expires_at)) = table.answer(channel, answer.is_member) else {
+        let answered = self.session.subscriptions.answer(
+            channel,
+            answer.is_member,
+            answer.recovered,
+            &mut self.shared.stats.namespaces,
+        );
+        let Some((pending, expires_at)) = answered else {
             return;
         };
-        if pending.was_recovering {
-            let stats = &mut self.shared.stats;
-            match pending.since.is_some() && answer.recovered {
-                true => stats.recovered += 1,
-                false => stats.not_recovered += 1,
-            }
-        }
         if !answer.is_member {
             self.fail(pending.command, ErrorCode::UnrecoverablePosition);
             return self.flush();
         }
-        self.shared.stats.subscribes += 1;
         if !pending.filter.is_empty() {
             let passes = |kept: &KeptPublication| passes(&pending.filter, &kept.annotation);
             answer.publications.retain(passes);
@@ -309,7 +307,12 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     /// Takes the refusal of the core to make a subscription.
     pub(crate) fn handle_subscribe_refused(&mut self, channel: &[u8]) {
         let channel = core::str::from_utf8(channel).unwrap_or_default();
-        let Some((pending, _)) = self.session.subscriptions.answer(channel, false) else {
+        let stats = &mut self.shared.stats.namespaces;
+        let answered = self
+            .session
+            .subscriptions
+            .answer(channel, false, false, stats);
+        let Some((pending, _)) = answered else {
             return;
         };
         if pending.command == 0 && matches!(self.session.phase, SessionPhase::Established) {
@@ -327,7 +330,11 @@ impl<H: Handler> SessionCall<'_, '_, H> {
     /// Takes the end of a subscription that has missed a publication.
     pub(crate) fn handle_position_lost(&mut self, channel: &[u8]) {
         let channel = core::str::from_utf8(channel).unwrap_or_default();
-        let Some(lost) = self.session.subscriptions.lose(channel) else {
+        let Some(lost) = self
+            .session
+            .subscriptions
+            .lose(channel, &mut self.shared.stats.namespaces)
+        else {
             return;
         };
         if lost.is_server_side {
@@ -343,7 +350,8 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         if channel.is_empty() {
             return Err(disconnect(DisconnectCode::BadRequest));
         }
-        if self.session.subscriptions.leave(channel) {
+        let stats = &mut self.shared.stats.namespaces;
+        if self.session.subscriptions.leave(channel, stats) {
             // The replies so far must not wait for the channel.
             self.flush();
             self.ctx.unsubscribe(channel.as_bytes());

@@ -6,6 +6,8 @@ use core::num::NonZeroU64;
 
 use bytes::Bytes;
 
+use crate::namespace_stats::{NamespacePlace, NamespaceStats};
+
 /// The subscriptions of a client, sorted by channel: most clients have few. A channel that the client
 /// has left before the answer came may be there twice, the older subscription first.
 #[derive(Debug, Default)]
@@ -21,6 +23,8 @@ pub(super) struct ClientSubscription {
     pub(super) expires_at: Option<NonZeroU64>,
     /// What the reply needs, until the channel has answered.
     pub(super) pending: Option<Box<PendingReply>>,
+    /// Where it is counted once it is answered.
+    pub(super) counted_at: NamespacePlace,
     /// Whether the server has made it.
     pub(super) is_server_side: bool,
     /// Whether the client has left before the channel answered.
@@ -81,24 +85,26 @@ impl Subscriptions {
 
     /// Ends the subscription to a channel; if it waits for its answer, that is still to come. Returns
     /// whether there was one.
-    pub(super) fn leave(&mut self, channel: &str) -> bool {
+    pub(super) fn leave(&mut self, channel: &str, stats: &mut NamespaceStats) -> bool {
         let Some(place) = self.place(channel) else {
             return false;
         };
         if self.0[place].pending.is_some() {
             self.0[place].is_leaving = true;
         } else {
-            self.0.remove(place);
+            self.remove(place, stats);
         }
         true
     }
 
     /// Takes what the reply to the oldest subscription to a channel needs that waits for its answer.
-    /// `is_member` says whether the client is subscribed now.
+    /// `is_member` says whether the client is subscribed now, `is_recovered` whether nothing is missing.
     pub(super) fn answer(
         &mut self,
         channel: &str,
         is_member: bool,
+        is_recovered: bool,
+        stats: &mut NamespaceStats,
     ) -> Option<(Box<PendingReply>, Option<NonZeroU64>)> {
         let begin = self.begin(channel);
         let same = self.0[begin..self.end(channel)].iter();
@@ -106,17 +112,30 @@ impl Subscriptions {
         let subscription = &mut self.0[place];
         let pending = subscription.pending.take()?;
         let expires_at = subscription.expires_at;
+        let counts = stats.at(subscription.counted_at);
+        if pending.was_recovering {
+            let recovered = pending.since.is_some() && is_recovered;
+            counts.recovered += u64::from(recovered);
+            counts.not_recovered += u64::from(!recovered);
+        }
+        counts.subscribes += u64::from(is_member);
         if !is_member || subscription.is_leaving {
             self.0.remove(place);
+        } else {
+            counts.subscriptions += 1;
         }
         Some((pending, expires_at))
     }
 
     /// Takes the subscription to a channel out that its channel has ended.
-    pub(super) fn lose(&mut self, channel: &str) -> Option<ClientSubscription> {
+    pub(super) fn lose(
+        &mut self,
+        channel: &str,
+        stats: &mut NamespaceStats,
+    ) -> Option<ClientSubscription> {
         let place = self.place(channel)?;
         let is_answered = self.0[place].pending.is_none();
-        is_answered.then(|| self.0.remove(place))
+        is_answered.then(|| self.remove(place, stats))
     }
 
     /// Returns when the first one expires, of those that are answered, in seconds of Unix time.
@@ -127,12 +146,30 @@ impl Subscriptions {
     }
 
     /// Takes out a subscription that has expired by this time.
-    pub(super) fn take_expired(&mut self, by: u64) -> Option<ClientSubscription> {
+    pub(super) fn take_expired(
+        &mut self,
+        by: u64,
+        stats: &mut NamespaceStats,
+    ) -> Option<ClientSubscription> {
         let is_over = |one: &ClientSubscription| {
             one.pending.is_none() && one.expires_at.is_some_and(|at| at.get() <= by)
         };
         let place = self.0.iter().position(is_over)?;
-        Some(self.0.remove(place))
+        Some(self.remove(place, stats))
+    }
+
+    /// Ends all of them with the client.
+    pub(super) fn clear(&mut self, stats: &mut NamespaceStats) {
+        for one in self.0.drain(..).filter(|one| one.pending.is_none()) {
+            stats.at(one.counted_at).subscriptions -= 1;
+        }
+    }
+
+    /// Takes out one that is answered.
+    fn remove(&mut self, place: usize, stats: &mut NamespaceStats) -> ClientSubscription {
+        let removed = self.0.remove(place);
+        stats.at(removed.counted_at).subscriptions -= 1;
+        removed
     }
 
     fn begin(&self, channel: &str) -> usize {
@@ -166,8 +203,15 @@ mod tests {
         }
     }
 
+    /// Counters of which some have been counted elsewhere.
+    fn stats() -> NamespaceStats {
+        let mut stats = NamespaceStats::default();
+        stats.at(NamespacePlace::default()).subscriptions = 9;
+        stats
+    }
+
     fn answered(table: &mut Subscriptions, channel: &str) -> Option<u32> {
-        let (pending, _) = table.answer(channel, true)?;
+        let (pending, _) = table.answer(channel, true, false, &mut stats())?;
         Some(pending.command)
     }
 
@@ -182,8 +226,8 @@ mod tests {
         assert_eq!(answered(&mut table, "a"), Some(2));
         assert_eq!(answered(&mut table, "a"), None);
         assert!(table.get("a").is_some());
-        assert!(table.leave("a"));
-        assert!(!table.leave("a"));
+        assert!(table.leave("a", &mut stats()));
+        assert!(!table.leave("a", &mut stats()));
         assert_eq!(table.len(), 2);
     }
 
@@ -191,8 +235,8 @@ mod tests {
     fn what_is_left_before_its_answer_is_answered_first() {
         let mut table = Subscriptions::default();
         table.insert(pending("a", 1));
-        assert!(table.leave("a"));
-        assert!(!table.leave("a"));
+        assert!(table.leave("a", &mut stats()));
+        assert!(!table.leave("a", &mut stats()));
         table.insert(pending("a", 2));
         assert_eq!(answered(&mut table, "a"), Some(1));
         assert!(table.get("a").is_some());
@@ -206,7 +250,7 @@ mod tests {
     fn what_is_refused_is_gone() {
         let mut table = Subscriptions::default();
         table.insert(pending("a", 1));
-        assert!(table.answer("a", false).is_some());
+        assert!(table.answer("a", false, false, &mut stats()).is_some());
         assert!(table.get("a").is_none());
     }
 
@@ -214,10 +258,10 @@ mod tests {
     fn only_an_answered_subscription_can_be_lost() {
         let mut table = Subscriptions::default();
         table.insert(pending("a", 1));
-        assert!(table.lose("a").is_none());
+        assert!(table.lose("a", &mut stats()).is_none());
         assert_eq!(answered(&mut table, "a"), Some(1));
-        assert!(table.lose("a").is_some());
-        assert!(table.lose("a").is_none());
+        assert!(table.lose("a", &mut stats()).is_some());
+        assert!(table.lose("a", &mut stats()).is_none());
     }
 
     #[test]
@@ -231,10 +275,12 @@ mod tests {
             });
         }
         assert_eq!(table.next_expiry(), Some(20));
-        assert!(table.take_expired(19).is_none());
-        let expired = table.take_expired(29).expect("one that has expired");
+        assert!(table.take_expired(19, &mut stats()).is_none());
+        let expired = table
+            .take_expired(29, &mut stats())
+            .expect("one that has expired");
         assert_eq!(&*expired.channel, "c");
-        assert!(table.take_expired(29).is_none());
+        assert!(table.take_expired(29, &mut stats()).is_none());
         assert_eq!(table.next_expiry(), Some(30));
     }
 
@@ -243,5 +289,26 @@ mod tests {
         let mut table = Subscriptions::default();
         table.insert(pending("a", 1));
         assert_eq!(table.0.capacity(), 1);
+    }
+
+    #[test]
+    fn those_that_are_answered_are_counted_until_they_end() {
+        let (mut table, mut stats) = (Subscriptions::default(), NamespaceStats::default());
+        for channel in ["a", "b", "c", "d", "e", "f"] {
+            table.insert(pending(channel, 1));
+        }
+        assert!(table.leave("f", &mut stats));
+        for channel in ["a", "b", "c", "f"] {
+            table.answer(channel, true, false, &mut stats);
+        }
+        table.answer("d", false, false, &mut stats);
+        let counts = stats.totals();
+        assert_eq!((counts.subscriptions, counts.subscribes), (3, 4));
+        table.leave("a", &mut stats);
+        table.lose("b", &mut stats);
+        assert_eq!(stats.totals().subscriptions, 1);
+        table.clear(&mut stats);
+        assert_eq!(stats.totals().subscriptions, 0);
+        assert_eq!(stats.totals().subscribes, 4);
     }
 }

@@ -112,7 +112,11 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         let Some(by) = by(client.expired_sub_close_delay) else {
             return;
         };
-        while let Some(expired) = self.session.subscriptions.take_expired(by) {
+        while let Some(expired) = self
+            .session
+            .subscriptions
+            .take_expired(by, &mut self.shared.stats.namespaces)
+        {
             if expired.is_server_side {
                 return self.disconnect(DisconnectCode::SubscriptionExpired);
             }

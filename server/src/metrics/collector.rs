@@ -76,8 +76,8 @@ impl Collector {
         let shards: Vec<_> = backend.limiter().shards().collect();
         last.begin();
         for (shard, answer) in backend.ask(&shards, &Arc::new(AdminQuery::Counters)) {
-            if let Some((stats, turns)) = answer.counters() {
-                last.answer(shard, stats, turns);
+            if let Some(counters) = answer.counters() {
+                last.answer(shard, counters);
             }
         }
         let (dispatch, remote) = (backend.dispatcher().stats(), backend.remote_stats());
@@ -135,9 +135,9 @@ mod tests {
     use stentor_core::tasks::Wakeups;
 
     use super::*;
-    use crate::counters::{ServerCounters, Turns};
+    use crate::counters::ServerCounters;
     use crate::dispatch::SharedDispatcher;
-    use crate::inspect::ShardAnswer;
+    use crate::inspect::{ShardAnswer, ShardCounters};
     use crate::remote::{AcceptError, IncomingSocket};
 
     /// A server of one shard, whose answer is the number of queries so far.
@@ -173,7 +173,15 @@ mod tests {
         fn ask(&self, shards: &[ShardId], _: &Arc<AdminQuery>) -> Vec<(ShardId, ShardAnswer)> {
             let mut stats = Stats::default();
             stats.links.accepted = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
-            let answer = |&shard| (shard, ShardAnswer::of_counters(stats, Turns::default()));
+            let answer = |&shard| {
+                (
+                    shard,
+                    ShardAnswer::of_counters(ShardCounters {
+                        stats,
+                        ..ShardCounters::default()
+                    }),
+                )
+            };
             shards.iter().map(answer).collect()
         }
 

@@ -3,6 +3,7 @@
 //! Each page has a registry of its own, since the counters are kept elsewhere. Names of metrics are
 //! the callers'.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 #[cfg(target_os = "linux")]
 use std::sync::LazyLock;
@@ -14,9 +15,10 @@ use prometheus::proto::{Bucket, Histogram, LabelPair, Metric, MetricFamily, Metr
 use prometheus::{
     Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
+use stentor_core::app;
 
-/// A page under construction. All names, labels and help texts are constants of this crate, and
-/// tests render all of them, so none is refused at run time.
+/// A page under construction. All names, labels and help texts but those of the application are constants
+/// of this crate, and tests render all of them, so none is refused at run time.
 #[derive(Debug, Default)]
 pub(super) struct Exposition(Registry);
 
@@ -122,6 +124,39 @@ impl Exposition {
                 .map(|(of, counted)| (Some(pair(of)), counted))
                 .collect(),
         });
+    }
+
+    /// Adds a metric of the application. One with a name that there is already, or that is none, is
+    /// left out.
+    pub(super) fn application<'a>(
+        &mut self,
+        family: app::MetricFamily,
+        values: impl IntoIterator<Item = (&'a [Cow<'static, str>], u64)>,
+    ) {
+        let opts = Opts::new(family.name, family.help);
+        // Of a family without labels, there is one value.
+        let collector: Option<Box<dyn Collector>> = match family.kind {
+            app::MetricKind::Counter => IntCounterVec::new(opts, family.labels).ok().map(|all| {
+                for (labels, value) in values {
+                    if let Ok(one) = all.get_metric_with_label_values(labels) {
+                        one.inc_by(value);
+                    }
+                }
+                Box::new(all) as _
+            }),
+            app::MetricKind::Gauge => IntGaugeVec::new(opts, family.labels).ok().map(|all| {
+                for (labels, value) in values {
+                    if let Ok(one) = all.get_metric_with_label_values(labels) {
+                        one.add(signed(value));
+                    }
+                }
+                Box::new(all) as _
+            }),
+        };
+        if let Some(collector) = collector {
+            // The names are not ours.
+            let _ = self.0.register(collector);
+        }
     }
 
     /// Returns the page, on Linux with the metrics of the process.

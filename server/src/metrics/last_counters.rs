@@ -3,10 +3,11 @@
 use stentor_core::ShardId;
 use stentor_core::channels::RemoteStats;
 use stentor_core::node::ConnectionLimiter;
-use stentor_core::stats::{DispatchStats, Stats};
+use stentor_core::stats::DispatchStats;
 
 use super::{Snapshot, render};
-use crate::counters::{ServerCounters, Turns};
+use crate::counters::ServerCounters;
+use crate::inspect::ShardCounters;
 use crate::{Settings, log};
 
 /// The last answers of the shards of a server.
@@ -15,7 +16,7 @@ use crate::{Settings, log};
 /// pass for a restart.
 #[derive(Debug)]
 pub(super) struct LastCounters {
-    shards: Vec<(Stats, Turns)>,
+    shards: Vec<ShardCounters>,
     silent: Vec<bool>,
 }
 
@@ -24,7 +25,7 @@ impl LastCounters {
     pub(super) fn new(settings: &Settings) -> Self {
         let shards = usize::from(settings.config.shards());
         Self {
-            shards: vec![(Stats::default(), Turns::default()); shards],
+            shards: vec![ShardCounters::default(); shards],
             silent: vec![false; shards],
         }
     }
@@ -41,8 +42,8 @@ impl LastCounters {
     }
 
     /// Stores the answer of a shard.
-    pub(super) fn answer(&mut self, shard: ShardId, stats: Stats, turns: Turns) {
-        self.shards[shard.index()] = (stats, turns);
+    pub(super) fn answer(&mut self, shard: ShardId, counters: ShardCounters) {
+        self.shards[shard.index()] = counters;
         self.silent[shard.index()] = false;
     }
 
@@ -56,9 +57,10 @@ impl LastCounters {
         counters: &ServerCounters,
     ) -> String {
         let mut snapshot = Snapshot::new(settings);
-        for (stats, turns) in &self.shards {
-            snapshot.shards.push(*stats);
-            snapshot.turns += turns;
+        for counters in &self.shards {
+            snapshot.shards.push(counters.stats);
+            snapshot.turns += &counters.turns;
+            snapshot.app.extend_from_slice(&counters.app);
         }
         snapshot.silent = self.silent().collect();
         snapshot.dispatch = dispatch;
@@ -79,9 +81,9 @@ mod tests {
         let args = ["stentor", "--shards=2"];
         let settings = Settings::parse(args, |_| None, |_| unreachable!()).expect("valid");
         let with = |written| {
-            let mut stats = Stats::default();
-            stats.delivery.written = written;
-            stats
+            let mut counters = ShardCounters::default();
+            counters.stats.delivery.written = written;
+            counters
         };
         let mut last = LastCounters::new(&settings);
         let page = |last: &LastCounters| {
@@ -91,13 +93,13 @@ mod tests {
         };
         let contains = |page: &str, line: &str| assert!(page.contains(line), "{line}: {page}");
         last.begin();
-        last.answer(ShardId(0), with(3), Turns::default());
-        last.answer(ShardId(1), with(4), Turns::default());
+        last.answer(ShardId(0), with(3));
+        last.answer(ShardId(1), with(4));
         assert_eq!(last.silent().next(), None);
         contains(&page(&last), "\nws_messages_sent_total 7\n");
 
         last.begin();
-        last.answer(ShardId(1), with(5), Turns::default());
+        last.answer(ShardId(1), with(5));
         assert!(last.silent().eq([ShardId(0)]));
         let page = page(&last);
         contains(&page, "\nws_messages_sent_total 8\n");

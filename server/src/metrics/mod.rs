@@ -1,5 +1,6 @@
 //! Metrics page: names, labels and help texts of the counters of a server.
 
+mod application;
 mod channels;
 mod collector;
 mod connections;
@@ -11,6 +12,7 @@ mod tasks;
 mod tls;
 
 use stentor_core::ShardId;
+use stentor_core::app::Metric;
 use stentor_core::channels::RemoteStats;
 use stentor_core::stats::{DispatchStats, Stats};
 
@@ -34,6 +36,8 @@ pub struct Snapshot<'a> {
     pub silent: Vec<ShardId>,
     /// The durations of the turns of all shards.
     pub turns: Turns,
+    /// The metrics of the application on all shards, added up where they are the same.
+    pub app: Vec<Metric>,
     /// The counters of the dispatcher.
     pub dispatch: DispatchStats,
     /// The counters of commands from application threads.
@@ -55,6 +59,7 @@ impl<'a> Snapshot<'a> {
             shards: Vec::new(),
             silent: Vec::new(),
             turns: Turns::default(),
+            app: Vec::new(),
             dispatch: DispatchStats::default(),
             remote: RemoteStats::default(),
             refused: 0,
@@ -85,5 +90,6 @@ pub fn render(snapshot: &Snapshot<'_>) -> String {
     tasks::tasks(&mut page, &sum, &snapshot.dispatch);
     tls::certificates(&mut page, snapshot.settings);
     server::server(&mut page, snapshot);
+    application::application(&mut page, &snapshot.app);
     page.text()
 }

@@ -16,6 +16,7 @@ pub(super) fn server(page: &mut Exposition, snapshot: &Snapshot<'_>) {
         shards,
         silent,
         turns,
+        app: _,
         dispatch: _,
         remote: _,
         refused,

@@ -337,7 +337,7 @@ fn limits_are_gauges_in_base_units() {
         .keys()
         .filter(|series| series.starts_with("stentor_limit{"))
         .count();
-    assert_eq!(all, Config::RANGES.len() + 29);
+    assert_eq!(all, Config::RANGES.len() + 30);
 }
 
 #[test]

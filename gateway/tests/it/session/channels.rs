@@ -47,8 +47,8 @@ fn a_subscriber_gets_what_is_published() {
     let mut texts = server.texts(alice);
     texts.sort();
     assert_eq!(texts, [r#"{"id":3,"publish":{}}"#, &*push]);
-    assert_eq!(server.stats().publications, 1);
-    assert_eq!(server.stats().subscribes, 2);
+    assert_eq!(server.stats().channels().publications, 1);
+    assert_eq!(server.stats().channels().subscribes, 2);
 }
 
 #[test]

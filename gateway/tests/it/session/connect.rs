@@ -45,7 +45,7 @@ fn connect_is_answered_with_what_the_server_is() {
     assert!(version.as_str().expect("text").starts_with("Stentor "));
     let result = json!({"client": client, "version": version, "ping": 25, "pong": true});
     assert_eq!(replies, [json!({"id": 1, "connect": result})]);
-    assert_eq!(server.stats().connects, 1);
+    assert_eq!(server.stats().connects(), 1);
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn what_precedes_a_malformed_command_is_carried_out() {
     server.send(id, "{\"id\":1,\"connect\":{}}\nx");
     let (code, _) = server.closed(id).expect("a close frame");
     assert_eq!(code, 3501);
-    assert_eq!(server.stats().connects, 1);
+    assert_eq!(server.stats().connects(), 1);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_pong_may_stand_beside_anything_without_an_id() {
     assert_eq!(server.texts(id), ["{}"]);
     server.send(id, r#"{"publish":{"channel":"a","data":1}}"#);
     assert!(server.texts(id).is_empty());
-    assert_eq!(server.stats().publications, 0);
+    assert_eq!(server.stats().channels().publications, 0);
 }
 
 #[test]
@@ -316,5 +316,5 @@ fn nothing_is_done_after_the_close() {
         "{\"id\":1,\"connect\":{}}\n{\"send\":{}}\n{\"id\":2,\"publish\":{\"channel\":\"a\",\"data\":1}}",
     );
     assert_eq!(server.closed(id).map(|(code, _)| code), Some(3508));
-    assert_eq!(server.stats().publications, 0);
+    assert_eq!(server.stats().channels().publications, 0);
 }

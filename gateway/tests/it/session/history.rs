@@ -84,7 +84,7 @@ fn a_client_recovers_what_it_has_missed() {
     assert_eq!(result["offset"], 3);
     publish(&mut server, other, "a", 6..=6);
     assert_eq!(server.values(id)[0]["push"]["pub"]["offset"], 6);
-    assert_eq!(server.stats().recovered, 1);
+    assert_eq!(server.stats().channels().recovered, 1);
 
     // At the top, there is nothing to recover.
     unsubscribe(&mut server, id);
@@ -133,8 +133,8 @@ fn what_cannot_be_recovered_is_told() {
         publish(&mut server, other, "b", 1..=1);
         assert!(server.texts(id).is_empty());
     }
-    assert_eq!(server.stats().recovered, 0);
-    assert_eq!(server.stats().not_recovered, 8);
+    assert_eq!(server.stats().channels().recovered, 0);
+    assert_eq!(server.stats().channels().not_recovered, 8);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod connect;
 mod delta;
 mod expiry;
 mod history;
+mod metrics;
 mod msgpack;
 mod polls;
 mod protobuf;

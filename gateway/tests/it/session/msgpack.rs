@@ -239,7 +239,7 @@ fn hostile_messages_are_closed_with_3501() {
     let subscribe = json!({ "id": 2, "subscribe": { "channel": "c" } });
     server.send_binary(id, &[pack(&subscribe), b"\xC1".to_vec()].concat());
     assert_eq!(server.closed(id).map(|(code, _)| code), Some(3501));
-    assert_eq!(server.stats().subscribes, 1);
+    assert_eq!(server.stats().channels().subscribes, 1);
 }
 
 #[test]
@@ -300,7 +300,7 @@ fn bytes_that_are_no_json_do_to_it_what_they_do_to_json() {
     let publisher = server.protobuf();
     server.send_binary(publisher, b"\x04\x08\x01\x22\x00");
     server.send_binary(publisher, b"\x0A\x08\x02\x3A\x06\x0A\x01c\x12\x01\xFF");
-    assert_eq!(server.stats().publications, 1);
+    assert_eq!(server.stats().channels().publications, 1);
     // Those that come next are heard.
     let params = r#"{"channel":"c","data":1}"#;
     server.api("publish", params);

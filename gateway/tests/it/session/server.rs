@@ -331,6 +331,11 @@ impl Server {
         sum
     }
 
+    /// Returns the application of each shard.
+    pub(super) fn gateways(&self) -> impl Iterator<Item = &Gateway> {
+        self.shards.iter().map(Shard::handler)
+    }
+
     /// Returns how often a message was encoded for a codec.
     pub(super) fn encodes(&self) -> u64 {
         let shards = self.shards.iter();

@@ -107,7 +107,7 @@ fn a_token_may_subscribe_the_client() {
     );
     let text = r#"{"id":2,"subscribe":{"channel":"a"}}"#;
     assert_eq!(server.ask(id, text)[0]["error"]["code"], 105);
-    assert_eq!(server.stats().subscribes, 2);
+    assert_eq!(server.stats().channels().subscribes, 2);
 
     let id = server.json();
     let closed = server.close_of(id, &connect(&token(r#"{"channels":["a","b","c","d"]}"#)));

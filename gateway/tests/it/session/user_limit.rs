@@ -66,7 +66,11 @@ fn one_connection_too_many_is_refused_on_whichever_shard_it_comes() {
         for &id in &open {
             assert!(!is_closed(&mut server, id));
         }
-        assert_eq!(server.stats().connects, limit as u64 + 4, "4 are of others");
+        assert_eq!(
+            server.stats().connects(),
+            limit as u64 + 4,
+            "4 are of others"
+        );
         // Each that leaves makes room for one.
         for id in open {
             server.leave(id);
