@@ -1,5 +1,6 @@
 //! Presence: the members of the channels that a shard owns, as far as they are shown to others.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::hash::BuildHasher;
 
@@ -22,17 +23,119 @@ pub(crate) struct Presence {
     owned: usize,
 }
 
-/// Who is shown in one channel.
+/// Who is shown in one channel: at least one member.
 #[derive(Debug)]
-struct Shown {
+enum Shown {
+    /// Most channels have one member, if there are many of them.
+    One(ConnId, ShownMember),
+    Many(Box<Crowd>),
+}
+
+/// Several members of a channel.
+#[derive(Debug)]
+struct Crowd {
     members: HashMap<ConnId, ShownMember, FixedState>,
     /// How many connections a user has, by the hash of the user.
     users: HashMap<u64, u32, FixedState>,
 }
 
 impl Shown {
+    /// Returns the bytes of memory, without those of the members.
     fn memory(&self) -> usize {
-        self.members.allocation_size() + self.users.allocation_size()
+        match self {
+            Self::One(..) => 0,
+            Self::Many(crowd) => {
+                let tables = crowd.members.allocation_size() + crowd.users.allocation_size();
+                size_of::<Crowd>() + tables
+            }
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (ConnId, &ShownMember)> {
+        let (one, many) = match self {
+            Self::One(conn, member) => (Some((*conn, member)), None),
+            Self::Many(crowd) => (None, Some(&crowd.members)),
+        };
+        let many = many.into_iter().flatten();
+        one.into_iter()
+            .chain(many.map(|(conn, member)| (*conn, member)))
+    }
+
+    fn members(&self) -> usize {
+        match self {
+            Self::One(..) => 1,
+            Self::Many(crowd) => crowd.members.len(),
+        }
+    }
+
+    fn users(&self) -> usize {
+        match self {
+            Self::One(..) => 1,
+            Self::Many(crowd) => crowd.users.len(),
+        }
+    }
+
+    fn contains(&self, conn: ConnId) -> bool {
+        match self {
+            Self::One(other, _) => *other == conn,
+            Self::Many(crowd) => crowd.members.contains_key(&conn),
+        }
+    }
+
+    /// Adds a member that is not shown.
+    fn insert(&mut self, conn: ConnId, member: ShownMember, hash: &FixedState) {
+        let crowd = match self {
+            Self::Many(crowd) => crowd,
+            Self::One(other, shown) => {
+                let mut crowd = Crowd {
+                    members: HashMap::with_hasher(hash.clone()),
+                    users: HashMap::with_hasher(hash.clone()),
+                };
+                crowd.insert(*other, shown.clone(), hash);
+                *self = Self::Many(Box::new(crowd));
+                return self.insert(conn, member, hash);
+            }
+        };
+        crowd.insert(conn, member, hash);
+    }
+
+    /// Takes out one of several members.
+    fn remove(&mut self, conn: ConnId, hash: &FixedState) -> Option<ShownMember> {
+        let Self::Many(crowd) = self else {
+            return None;
+        };
+        let removed = crowd.remove(conn, hash);
+        if crowd.members.len() == 1 {
+            let last = crowd.members.drain().next();
+            if let Some((conn, member)) = last {
+                *self = Self::One(conn, member);
+            }
+        }
+        removed
+    }
+}
+
+impl Crowd {
+    fn insert(&mut self, conn: ConnId, member: ShownMember, hash: &FixedState) {
+        let user = hash.hash_one(&member.info.user);
+        *self.users.entry(user).or_default() += 1;
+        self.members.insert(conn, member);
+    }
+
+    fn remove(&mut self, conn: ConnId, hash: &FixedState) -> Option<ShownMember> {
+        let member = self.members.remove(&conn)?;
+        let user = hash.hash_one(&member.info.user);
+        if let Entry::Occupied(mut connections) = self.users.entry(user) {
+            *connections.get_mut() -= 1;
+            if *connections.get() == 0 {
+                connections.remove();
+            }
+        }
+        if 4 * self.members.len() < self.members.capacity() {
+            self.members.shrink_to_fit();
+            self.users.shrink_to_fit();
+        }
+        Some(member)
     }
 }
 
@@ -60,73 +163,68 @@ impl Presence {
     /// Shows a member, in place of what was shown of the connection.
     pub(crate) fn insert(&mut self, name: &Bytes, conn: ConnId, member: ShownMember) {
         self.remove(name, conn);
-        let user = self.hash.hash_one(&member.info.user);
-        let hash = &self.hash;
-        let shown = match self.channels.entry(name.clone()) {
-            Entry::Occupied(shown) => shown.into_mut(),
+        self.owned += member.memory();
+        self.members += 1;
+        match self.channels.entry(name.clone()) {
+            Entry::Occupied(mut shown) => {
+                let shown = shown.get_mut();
+                let before = shown.memory();
+                shown.insert(conn, member, &self.hash);
+                self.owned = self.owned - before + shown.memory();
+            }
             Entry::Vacant(new) => {
                 self.owned += name.len();
-                new.insert(Shown {
-                    members: HashMap::with_hasher(hash.clone()),
-                    users: HashMap::with_hasher(hash.clone()),
-                })
+                new.insert(Shown::One(conn, member));
             }
-        };
-        let before = shown.memory();
-        *shown.users.entry(user).or_default() += 1;
-        self.owned += member.memory();
-        shown.members.insert(conn, member);
-        self.owned = self.owned - before + shown.memory();
-        self.members += 1;
+        }
     }
 
     /// Shows a connection no more. Returns what was shown of it.
     pub(crate) fn remove(&mut self, name: &[u8], conn: ConnId) -> Option<ShownMember> {
         let shown = self.channels.get_mut(name)?;
-        let member = shown.members.remove(&conn)?;
-        let user = self.hash.hash_one(&member.info.user);
+        if !shown.contains(conn) {
+            return None;
+        }
         let before = shown.memory();
-        if let Entry::Occupied(mut connections) = shown.users.entry(user) {
-            *connections.get_mut() -= 1;
-            if *connections.get() == 0 {
-                connections.remove();
+        let removed = match shown.remove(conn, &self.hash) {
+            Some(member) => {
+                self.owned = self.owned - before + shown.memory();
+                member
             }
-        }
-        if 4 * shown.members.len() < shown.members.capacity() {
-            shown.members.shrink_to_fit();
-            shown.users.shrink_to_fit();
-        }
-        self.owned = self.owned - before + shown.memory() - member.memory();
+            None => match self.channels.remove(name)? {
+                Shown::One(_, member) => {
+                    self.owned -= name.len();
+                    member
+                }
+                Shown::Many(_) => return None,
+            },
+        };
+        self.owned -= removed.memory();
         self.members -= 1;
-        if shown.members.is_empty() {
-            self.owned -= shown.memory() + name.len();
-            self.channels.remove(name);
-        }
-        Some(member)
+        Some(removed)
     }
 
     /// Returns the members that are shown in a channel.
     pub(crate) fn list(&self, name: &[u8]) -> ChannelAnswer {
-        let shown = self.channels.get(name).into_iter();
+        let shown = self.channels.get(name).into_iter().flat_map(Shown::iter);
         let members: Vec<_> = shown
-            .flat_map(|shown| &shown.members)
-            .map(|(&conn, member)| (conn, member.info.clone()))
+            .map(|(conn, member)| (conn, member.info.clone()))
             .collect();
         ChannelAnswer::Members(members)
     }
 
     /// Returns the connections that are shown in a channel.
     pub(crate) fn connections(&self, name: &[u8]) -> Vec<ConnId> {
-        let shown = self.channels.get(name);
-        shown.map_or_else(Vec::new, |shown| shown.members.keys().copied().collect())
+        let shown = self.channels.get(name).into_iter().flat_map(Shown::iter);
+        shown.map(|(conn, _)| conn).collect()
     }
 
     /// Returns how many are shown in a channel.
     pub(crate) fn occupancy(&self, name: &[u8]) -> ChannelAnswer {
         let count = |counts: fn(&Shown) -> usize| self.channels.get(name).map_or(0, counts) as u64;
         ChannelAnswer::Occupancy {
-            clients: count(|shown| shown.members.len()),
-            users: count(|shown| shown.users.len()),
+            clients: count(Shown::members),
+            users: count(Shown::users),
         }
     }
 
@@ -145,16 +243,17 @@ impl Presence {
     pub(crate) fn audit(&self) {
         let (mut owned, mut members) = (0, 0);
         for (name, shown) in &self.channels {
-            assert!(!shown.members.is_empty());
             owned += name.len() + shown.memory();
             owned += shown
-                .members
-                .values()
-                .map(ShownMember::memory)
+                .iter()
+                .map(|(_, member)| member.memory())
                 .sum::<usize>();
-            members += shown.members.len();
-            let connections: u32 = shown.users.values().sum();
-            assert_eq!(connections as usize, shown.members.len());
+            members += shown.members();
+            if let Shown::Many(crowd) = shown {
+                assert!(crowd.members.len() > 1);
+                let connections: u32 = crowd.users.values().sum();
+                assert_eq!(connections as usize, crowd.members.len());
+            }
         }
         assert_eq!((owned, members), (self.owned, self.members), "presence");
     }
@@ -162,7 +261,11 @@ impl Presence {
 
 #[cfg(test)]
 mod tests {
+    use alloc::collections::{BTreeMap, BTreeSet};
     use alloc::sync::Arc;
+
+    use proptest::collection;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::channels::subscription::MemberInfo;
@@ -211,5 +314,40 @@ mod tests {
         }
         presence.decay();
         assert_eq!((presence.members(), presence.memory()), (0, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn it_shows_what_a_naive_list_has(
+            steps in collection::vec((0..5_u32, 0..3_usize, any::<bool>()), 0..60)
+        ) {
+            let mut presence = Presence::new(7);
+            let name = Bytes::from_static(b"a");
+            let mut list: BTreeMap<u32, &str> = BTreeMap::new();
+            for (slot, user, inserts) in steps {
+                let (conn, user) = (ConnId::new(ShardId(0), slot, 1), ["ann", "bob", "cleo"][user]);
+                if inserts {
+                    presence.insert(&name, conn, member(user));
+                    list.insert(slot, user);
+                } else {
+                    let removed = presence.remove(&name, conn).map(|member| member.info.user.clone());
+                    let expected = list.remove(&slot).map(str::as_bytes);
+                    prop_assert_eq!(removed.as_deref(), expected);
+                }
+                presence.audit();
+                let ChannelAnswer::Members(mut members) = presence.list(&name) else {
+                    panic!("a list");
+                };
+                members.sort_by_key(|(conn, _)| conn.slot());
+                let members = members.iter().map(|(conn, info)| (conn.slot(), &*info.user));
+                prop_assert!(members.eq(list.iter().map(|(slot, user)| (*slot as usize, user.as_bytes()))));
+                let users: BTreeSet<_> = list.values().collect();
+                let ChannelAnswer::Occupancy { clients, users: counted } = presence.occupancy(&name) else {
+                    panic!("a count");
+                };
+                prop_assert_eq!((clients, counted), (list.len() as u64, users.len() as u64));
+                prop_assert_eq!(presence.members(), list.len());
+            }
+        }
     }
 }
