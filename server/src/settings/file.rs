@@ -24,20 +24,7 @@ pub(super) struct Contents {
 /// # Errors
 /// Returns an error if the text is not of that format.
 pub(super) fn read(text: &str, path: &Path, named_by: &Source) -> Result<Contents, SettingsError> {
-    let is_json = path
-        .extension()
-        .is_some_and(|extension| extension == "json");
-    let parsed = if is_json {
-        json::parse_object(text)
-    } else {
-        let parsed = toml::from_str(text).map(|table| (table, Vec::new()));
-        parsed.map_err(|error| describe(&error, text))
-    };
-    let (table, duplicates) = parsed.map_err(|problem| SettingsError::File {
-        path: path.into(),
-        source: named_by.clone(),
-        problem,
-    })?;
+    let (table, duplicates) = parse(text, path, named_by)?;
     let source = Source::File(path.into());
     let duplicates = duplicates.into_iter();
     let mut contents = Contents {
@@ -48,6 +35,31 @@ pub(super) fn read(text: &str, path: &Path, named_by: &Source) -> Result<Content
     };
     walk(&table, "", &source, &mut contents);
     Ok(contents)
+}
+
+/// Returns what a file has, and the keys that are there twice.
+///
+/// # Errors
+/// Returns an error if the text is not of its format.
+pub(super) fn parse(
+    text: &str,
+    path: &Path,
+    named_by: &Source,
+) -> Result<(Map<String, Value>, Vec<String>), SettingsError> {
+    let is_json = path
+        .extension()
+        .is_some_and(|extension| extension == "json");
+    let parsed = if is_json {
+        json::parse_object(text)
+    } else {
+        let parsed = toml::from_str(text).map(|table| (table, Vec::new()));
+        parsed.map_err(|error| describe(&error, text))
+    };
+    parsed.map_err(|problem| SettingsError::File {
+        path: path.into(),
+        source: named_by.clone(),
+        problem,
+    })
 }
 
 /// Describes an error without the line that it is in, which may have a secret.

@@ -32,7 +32,7 @@ const NOT_THERE: &str = "there is nothing in its place; remove it";
 const POSITIONS: &str = "positions are checked with every publication; remove it";
 
 /// Keys, and what to do about them.
-const FOREIGN: &[(&[&str], &str)] = &[
+pub(super) const FOREIGN: &[(&[&str], &str)] = &[
     (
         &[
             "proxies",
@@ -198,7 +198,7 @@ const FOREIGN: &[(&[&str], &str)] = &[
     ),
     (
         &["websocket.message_size_limit"],
-        "a message of the channel protocol has at most 64 KiB; for /ws, use `websocket.max_message`",
+        "use `client.max_message`",
     ),
     (&["websocket.write_timeout"], "use `client.write_timeout`"),
     (

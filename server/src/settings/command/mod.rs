@@ -1,5 +1,6 @@
 //! Commands of a server program: `token` and `config`. They print something and serve nothing.
 
+mod import;
 mod show;
 mod token;
 
@@ -38,6 +39,8 @@ where
 }
 
 const CONFIG: &str = "config";
+const DEFAULTS: &str = "defaults";
+const IMPORT: &str = "import";
 const TOKEN: &str = "token";
 
 fn run<E, F>(
@@ -55,10 +58,13 @@ where
     if let Some(below) = matches.subcommand() {
         (name, matches) = below;
     }
-    if name == "defaults" {
+    if [DEFAULTS, IMPORT].contains(&name) {
         let nothing = RawSettings::default();
         nothing.report_all(errors);
-        return nothing.finish(show::defaults());
+        return nothing.finish(match name {
+            IMPORT => import::import(matches, read_file)?,
+            _ => show::defaults(),
+        });
     }
     let raw = RawSettings::from_matches(matches, errors, env, read_file);
     let settings = Settings::from_raw(&raw)?;
@@ -79,14 +85,14 @@ fn commands(name: String) -> Command {
     let check = Command::new("check").about("Prints all errors of the settings, or ok");
     let show = Command::new("show")
         .about("Prints the settings that a server would have, as TOML; secrets are hidden");
-    let defaults =
-        Command::new("defaults").about("Prints all settings with their defaults, as TOML");
+    let defaults = Command::new(DEFAULTS).about("Prints all settings with their defaults, as TOML");
     let config = Command::new(CONFIG)
-        .about("Checks or prints the settings")
+        .about("Checks, prints or translates the settings")
         .subcommand_required(true)
         .subcommand(with_settings(check))
         .subcommand(with_settings(show))
-        .subcommand(defaults);
+        .subcommand(defaults)
+        .subcommand(import::command(IMPORT));
     Command::new(name)
         .subcommand_required(true)
         .subcommand(config)

@@ -41,8 +41,8 @@ pub(super) fn defaults() -> String {
     })
 }
 
-/// Returns the settings by table, each as `line` writes it.
-fn page(line: impl Fn(&'static Flag) -> String) -> String {
+/// Returns the settings by table, each as `line` writes it, without tables that are empty.
+pub(super) fn page(line: impl Fn(&'static Flag) -> String) -> String {
     let mut tables: Vec<(&str, String)> = Vec::new();
     for flag in &*FLAGS {
         let table = flag.key.rsplit_once('.').map_or("", |(table, _)| table);
@@ -52,12 +52,20 @@ fn page(line: impl Fn(&'static Flag) -> String) -> String {
         }
     }
     let mut page = String::new();
-    for (table, lines) in tables {
+    for (table, lines) in tables.iter().filter(|(_, lines)| !lines.is_empty()) {
         let before = if page.is_empty() { "" } else { "\n" };
         // Writing to a text does not fail.
         let _ = write!(page, "{before}[{table}]\n{lines}");
     }
     page
+}
+
+/// Returns a setting with this value.
+pub(super) fn line(flag: &Flag, value: &Value) -> String {
+    // What is not TOML was refused.
+    toml::Value::try_from(value)
+        .map(|value| format!("{} = {value}\n", name(flag)))
+        .unwrap_or_default()
 }
 
 /// Returns the last part of a key.
@@ -136,15 +144,19 @@ fn namespaces(raw: &RawSettings) -> String {
     let text = raw.text("channel.namespaces").unwrap_or("[]");
     let entries: Vec<serde_json::Map<String, Value>> =
         serde_json::from_str(text).unwrap_or_default();
+    tables("channel.namespaces", &entries)
+}
+
+/// Returns a list of tables.
+pub(super) fn tables(name: &str, entries: &[serde_json::Map<String, Value>]) -> String {
     let mut page = String::new();
     for entry in entries {
-        page += "\n[[channel.namespaces]]\n";
-        let (names, options): (Vec<_>, Vec<_>) =
-            entry.into_iter().partition(|(name, _)| name == "name");
-        for (name, value) in names.into_iter().chain(options) {
+        let _ = writeln!(page, "\n[[{name}]]");
+        let (names, options): (Vec<_>, Vec<_>) = entry.iter().partition(|(key, _)| *key == "name");
+        for (key, value) in names.into_iter().chain(options) {
             // What is not TOML was refused.
             if let Ok(value) = toml::Value::try_from(value) {
-                let _ = writeln!(page, "{name} = {value}");
+                let _ = writeln!(page, "{key} = {value}");
             }
         }
     }

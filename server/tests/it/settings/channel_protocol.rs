@@ -379,7 +379,7 @@ fn a_key_of_centrifugo_that_does_not_exist_says_what_to_do() {
         (
             "websocket.message_size_limit = 5",
             "websocket.message_size_limit",
-            "at most 64 KiB",
+            "use `client.max_message`",
         ),
         (
             "token_hmac_secret_key = \"k\"",

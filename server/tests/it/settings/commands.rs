@@ -271,3 +271,53 @@ fn the_commands_have_help() {
         assert!(error.to_string().contains(part), "{error}");
     }
 }
+
+#[test]
+fn a_configuration_of_centrifugo_becomes_ours() {
+    let theirs = include_str!("centrifugo.json");
+    let settings = ok(&["config", "import", "c.json"], theirs);
+    assert_eq!(settings, include_str!("imported.toml"));
+    // With the files of its certificate, it would start. They are not there.
+    let without = settings.replace("[tls]\ncert", "[tls]\n# cert");
+    let without = without.replace("\nkey = [\"/", "\n# key = [\"/");
+    assert_eq!(ok(&["config", "check", "--config=f"], &without), "ok\n");
+    let shown = ok(&["config", "show", "--config=f"], &without);
+    for line in [
+        "max_connections = 1000",
+        "history_size = 10",
+        "ping_interval = \"20s\"",
+    ] {
+        assert!(shown.contains(line), "{line}");
+    }
+}
+
+#[test]
+fn what_cannot_be_imported_is_said() {
+    let error = error_text(&["config", "import", "c.json"], "[1]");
+    assert!(error.contains("c.json"), "{error}");
+    let error = error_text(&["config", "import", "c.toml"], "a = ");
+    assert!(error.contains("line 1"), "{error}");
+    let error = error_text(&["config", "import"], "");
+    assert!(error.contains("FILE"), "{error}");
+    // Values that are not allowed here, and a secret that is not shown.
+    let text =
+        "[client]\nchannel_limit = -1\nping_interval = 5\n[client.token]\nhmac_secret_key = 5";
+    let settings = ok(&["config", "import", "c.toml"], text);
+    for line in [
+        "# - --client.channel-limit: `-1` is not allowed; it takes 1 to 1024",
+        "# - client.ping_interval: cannot be `5`",
+    ] {
+        assert!(settings.contains(line), "{settings}");
+    }
+    assert!(
+        settings.contains("# - client.token.hmac_secret_key: cannot be `***`"),
+        "{settings}"
+    );
+    // What is only wrong together.
+    let text = "[client]\nping_interval = \"5s\"\npong_timeout = \"6s\"";
+    let settings = ok(&["config", "import", "c.toml"], text);
+    assert!(
+        settings.contains("must be shorter than `client.ping_interval`"),
+        "{settings}"
+    );
+}
