@@ -1,6 +1,7 @@
-//! Commands of a server program: `token` and `config`. They print something and serve nothing.
+//! Commands of a server program: `token`, `config` and `plan`. They print something and serve nothing.
 
 mod import;
+mod plan;
 mod show;
 mod token;
 
@@ -31,7 +32,7 @@ where
     F: Fn(&Path) -> io::Result<String>,
 {
     let first = args.get(1)?.to_str()?;
-    let is_command = [CONFIG, TOKEN].contains(&first);
+    let is_command = [CONFIG, PLAN, TOKEN].contains(&first);
     is_command.then(|| {
         let (matches, errors) = help::matches(args.iter().cloned(), commands)?;
         run(&matches, errors, env, read_file, now)
@@ -41,6 +42,7 @@ where
 const CONFIG: &str = "config";
 const DEFAULTS: &str = "defaults";
 const IMPORT: &str = "import";
+const PLAN: &str = "plan";
 const TOKEN: &str = "token";
 
 fn run<E, F>(
@@ -58,11 +60,12 @@ where
     if let Some(below) = matches.subcommand() {
         (name, matches) = below;
     }
-    if [DEFAULTS, IMPORT].contains(&name) {
+    if [DEFAULTS, IMPORT, PLAN].contains(&name) {
         let nothing = RawSettings::default();
         nothing.report_all(errors);
         return nothing.finish(match name {
             IMPORT => import::import(matches, read_file)?,
+            PLAN => plan::print(matches)?,
             _ => show::defaults(),
         });
     }
@@ -96,7 +99,12 @@ fn commands(name: String) -> Command {
     Command::new(name)
         .subcommand_required(true)
         .subcommand(config)
+        .subcommand(plan::command(PLAN))
         .subcommand(with_settings(token::command(TOKEN)))
 }
 
 const AFTER: &str = "The flags, variables and file of the server are read too; without a command, --help lists them.";
+
+fn usage(problem: &str) -> SettingsError {
+    SettingsError::Usage(format!("error: {problem}\n"))
+}

@@ -4,6 +4,7 @@ use clap::{Arg, ArgMatches, Command};
 use stentor_core::config::Unit;
 use stentor_gateway::token::{Algorithm, Subscriber, TokenBuilder};
 
+use super::usage;
 use crate::settings::error::SettingsError;
 use crate::settings::gateway::Signing;
 use crate::settings::value::Bounds;
@@ -116,8 +117,4 @@ pub(super) fn create(
     };
     verified.map_err(|error| usage(&format!("the server would refuse this token: {error}")))?;
     Ok(signed + "\n")
-}
-
-fn usage(problem: &str) -> SettingsError {
-    SettingsError::Usage(format!("error: {problem}\n"))
 }

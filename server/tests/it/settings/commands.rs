@@ -321,3 +321,41 @@ fn what_cannot_be_imported_is_said() {
         "{settings}"
     );
 }
+
+#[test]
+fn a_plan_says_what_a_load_needs() {
+    let plan = ok(
+        &[
+            "plan",
+            "--connections=50000",
+            "--rate=10",
+            "--members=50000",
+        ],
+        "",
+    );
+    for line in [
+        "open files (ulimit -n)             53333",
+        "For 500000 deliveries a second.",
+    ] {
+        assert!(plan.contains(line), "{line}: {plan}");
+    }
+    let plan = ok(
+        &["plan", "--connections=1000", "--tls", "--format=json"],
+        "",
+    );
+    let plan: serde_json::Value = serde_json::from_str(&plan).expect("JSON");
+    assert_eq!(
+        plan["memory"]["process"],
+        (8 << 20) + 1_000 * (560 + 365 + 3_700)
+    );
+    assert_eq!(
+        (&plan["shards"]["alone"], &plan["files"]),
+        (&1.into(), &1_066.into())
+    );
+    let total = plan["memory"]["total"].as_u64();
+    assert!(total > plan["memory"]["process"].as_u64());
+    let error = error_text(&["plan", "--connections=0", "--rate=x", "--format=xml"], "");
+    for line in ["--connections: `0`", "--rate: `x`", "--format: `xml`"] {
+        assert!(error.contains(line), "{line}: {error}");
+    }
+}
