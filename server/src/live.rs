@@ -1,9 +1,29 @@
 //! What of the settings is replaced while a server runs, and how often it was.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use stentor_gateway::{GatewaySettings, SettingsUpdates};
+
+/// A setting that has changed, and whether it counts already.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct SettingChange {
+    pub(crate) setting: String,
+    pub(crate) is_live: bool,
+}
+
+/// What reading the settings again has changed, or what is wrong with them.
+pub(crate) type Reloaded = Result<Vec<SettingChange>, String>;
+
+/// Reads the settings again.
+struct ReloadFn(Box<dyn Fn() -> Reloaded + Send + Sync>);
+
+impl fmt::Debug for ReloadFn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReloadFn")
+    }
+}
 
 /// The settings of the channel protocol that shards are to have now.
 #[derive(Debug, Default)]
@@ -11,6 +31,8 @@ pub struct LiveSettings {
     version: AtomicU64,
     /// None as long as they are those that the server began with.
     gateway: Mutex<Option<Arc<GatewaySettings>>>,
+    /// Reads the settings again. Embedders have none.
+    reload: OnceLock<ReloadFn>,
     reloads: AtomicU64,
     refusals: AtomicU64,
 }
@@ -21,6 +43,18 @@ impl LiveSettings {
         let mut gateway = self.gateway.lock().unwrap_or_else(PoisonError::into_inner);
         *gateway = Some(Arc::new(settings));
         self.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// Says how the settings are read again.
+    #[cfg(feature = "program")]
+    pub(crate) fn reload_with(&self, reload: impl Fn() -> Reloaded + Send + Sync + 'static) {
+        // A program has one server.
+        let _ = self.reload.set(ReloadFn(Box::new(reload)));
+    }
+
+    /// Reads the settings again. `None` if there is nothing to read.
+    pub(crate) fn reload(&self) -> Option<Reloaded> {
+        self.reload.get().map(|reload| (reload.0)())
     }
 
     /// Counts settings that were read again.

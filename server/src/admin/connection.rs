@@ -137,9 +137,9 @@ pub(super) fn serve<B: AdminBackend>(
                     .map_err(io::Error::other)?;
                 error.status()
             }
-            ReadStep::Request(route) => {
+            ReadStep::Request(route, content) => {
                 let reply = match route {
-                    Ok(route) => perform(&**backend, collector, route),
+                    Ok(route) => perform(&**backend, collector, route, &content),
                     Err(reply) => reply,
                 };
                 reply
@@ -169,8 +169,8 @@ struct AdminConnection<'a> {
 
 /// What a connection has received.
 enum ReadStep {
-    /// A request, or one whose content is not worth reading.
-    Request(Result<Route, AdminReply>),
+    /// A request with its content, or one whose content is not worth reading.
+    Request(Result<Route, AdminReply>, Vec<u8>),
     Refused(HandshakeError),
     /// The head of a request for the application, which is still in the input.
     Application,
@@ -179,10 +179,10 @@ enum ReadStep {
 }
 
 impl AdminConnection<'_> {
-    /// Receives a request, and discards its content.
+    /// Receives a request.
     fn receive(&mut self) -> io::Result<ReadStep> {
         let deadline = Instant::now() + self.rules.timeouts.request;
-        let mut received = None;
+        let (mut received, mut content) = (None, Vec::new());
         loop {
             let mut fields = Fields::new();
             let step = match self.http.poll_event(&self.input, &mut fields, &LIMITS) {
@@ -191,6 +191,9 @@ impl AdminConnection<'_> {
             };
             let mut keeps = false;
             let is_over = step.event.is_none();
+            if let Some(HttpEvent::Data(data)) = &step.event {
+                content.extend_from_slice(data);
+            }
             if let Some(HttpEvent::Head(head)) = step.event {
                 if let Err(error) = head.request().check_host(&self.rules.check.hosts) {
                     return Ok(ReadStep::Refused(error));
@@ -207,9 +210,11 @@ impl AdminConnection<'_> {
                 self.keep();
             }
             match (self.http.state(), received.take()) {
-                (HttpState::Received, Some(route)) => return Ok(ReadStep::Request(route)),
+                (HttpState::Received, Some(route)) => {
+                    return Ok(ReadStep::Request(route, content));
+                }
                 // Its answer is known before its content.
-                (_, Some(Err(reply))) => return Ok(ReadStep::Request(Err(reply))),
+                (_, Some(Err(reply))) => return Ok(ReadStep::Request(Err(reply), content)),
                 (_, other) => received = other,
             }
             if is_over && let Some(end) = self.read_more(deadline, received.is_some())? {
@@ -268,7 +273,7 @@ fn is_for_application(request: &Request<'_>) -> bool {
 const REFUSAL_BURST: u32 = 20;
 const REFUSAL_RATE: u32 = 2;
 
-/// No page takes content, but a client may send some.
+/// One page takes content, which is short; to all others, a client may send some.
 const LIMITS: HttpLimits = HttpLimits {
     head: HeadLimits::DEFAULT,
     body: MAX_CONTENT,

@@ -12,6 +12,16 @@ use stentor_core::{ShardId, Timestamp};
 
 use super::Answers;
 use crate::inspect::AnswerBody;
+use crate::live::SettingChange;
+
+/// Returns the settings that have changed.
+pub(super) fn reloaded(changes: &[SettingChange]) -> Value {
+    let names = |is_live: bool| {
+        let names = changes.iter().filter(|change| change.is_live == is_live);
+        names.map(|change| &*change.setting).collect::<Vec<_>>()
+    };
+    json!({ "changed": names(true), "from_next_start": names(false) })
+}
 
 /// Merges the lists of all shards and returns the first connections.
 pub(super) fn connections(answers: Answers, query: &ConnectionQuery) -> Value {

@@ -11,18 +11,22 @@
 //! | `DELETE /dead-letters/N` | deletes one |
 //! | `GET /metrics` | metrics |
 //! | `GET /healthz` | 200 while this answers |
+//! | `GET /log-level` | what is logged |
+//! | `PUT /log-level` | replaces that for a time, by a level or pairs of target and level; see `parameters` |
+//! | `DELETE /log-level` | what is configured is logged again |
+//! | `POST /reload` | reads the settings again |
 //! | `GET /readyz` | whether the server takes traffic: all shards answer, have memory, and are not about to end |
 //!
 //! OPTIONS of each of them returns its methods.
 //!
 //! The listener has sockets and a few blocking threads of its own, so every adapter can use it and
 //! none is slowed down. Everything is bounded: the number of connections served at a time, how many
-//! of them are kept after a response, the length of a head and of content, which is ignored, and the
-//! time of each step.
+//! of them are kept after a response, the length of a head and of content, and the time of each step.
 
 mod connection;
 mod json;
 mod listener;
+mod log_level;
 mod parameters;
 mod reply;
 mod route;
@@ -42,19 +46,25 @@ use route::Route;
 pub use listener::{Admin, Serving};
 pub use reply::AdminReply;
 
-/// Answers a request for an admin page. Its content, if it has any, is ignored.
+/// Answers a request for an admin page.
 pub fn answer<B: AdminBackend>(
     backend: &B,
     collector: &Collector,
     request: &Request<'_>,
+    content: &[u8],
 ) -> AdminReply {
     match route::route(request) {
-        Ok(route) => perform(backend, collector, route),
+        Ok(route) => perform(backend, collector, route, content),
         Err(reply) => reply,
     }
 }
 
-fn perform<B: AdminBackend>(backend: &B, collector: &Collector, route: Route) -> AdminReply {
+fn perform<B: AdminBackend>(
+    backend: &B,
+    collector: &Collector,
+    route: Route,
+    content: &[u8],
+) -> AdminReply {
     let all = || backend.limiter().shards().collect::<Vec<_>>();
     match route {
         Route::Connections(query) => {
@@ -66,6 +76,10 @@ fn perform<B: AdminBackend>(backend: &B, collector: &Collector, route: Route) ->
         Route::Alive => AdminReply::text(Status::Ok, "ok"),
         Route::Ready => readiness(Answers::query(backend, all(), AdminQuery::Readiness)),
         Route::Metrics => AdminReply::metrics(&collector.page(backend)),
+        Route::LogLevel => log_level::show(),
+        Route::SetLogLevel(levels, time) => log_level::set(levels, content, time),
+        Route::ResetLogLevel => log_level::reset(),
+        Route::Reload => reload(collector),
         Route::Methods(allow) => AdminReply::methods(allow),
         Route::Closed(limit) => {
             let answers = Answers::query(backend, all(), AdminQuery::Closed(limit));
@@ -95,6 +109,15 @@ fn perform<B: AdminBackend>(backend: &B, collector: &Collector, route: Route) ->
             AdminReply::json(Status::Ok, &json::discarded(1))
         }
         Route::Discard(id) => no_dead_letter(id),
+    }
+}
+
+/// Has the settings be read again.
+fn reload(collector: &Collector) -> AdminReply {
+    match collector.settings().live.reload() {
+        None => AdminReply::text(Status::NotFound, "the settings are the application's"),
+        Some(Ok(changes)) => AdminReply::json(Status::Ok, &json::reloaded(&changes)),
+        Some(Err(error)) => AdminReply::text(Status::BadRequest, &error),
     }
 }
 

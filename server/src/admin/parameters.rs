@@ -7,6 +7,8 @@
 //! | `min-bytes` | connections | at least this many queued bytes, as in `64KiB` |
 //! | `min-age` | connections | oldest queued message at least this old, as in `500ms` |
 //! | `sort` | connections | by `queued` (the default), `bytes` or `age`, descending |
+//! | `for` | log-level | how long the levels count: `1s` to `24h`, 10 minutes by default |
+//! | `level` | log-level | the levels, if they are not the content |
 //! | `limit` | all lists | number of entries: 1 to 1000, 100 by default |
 
 use std::time::Duration;
@@ -53,6 +55,14 @@ pub(super) fn connections(query: Option<&str>) -> Result<ConnectionQuery, String
 /// Parses the limit of a list, or returns what is wrong with it.
 pub(super) fn limit(query: Option<&str>) -> Result<usize, String> {
     QueryParameters::read(query, &["limit"])?.limit()
+}
+
+/// Parses the parameters of a change of the log level: the levels, if they are there, and the time.
+pub(super) fn log_level(query: Option<&str>) -> Result<(Option<String>, Duration), String> {
+    let given = QueryParameters::read(query, &["for", "level"])?;
+    let millis = given.number("for", Unit::Milliseconds, 1_000, DAY)?;
+    let time = Duration::from_millis(millis.unwrap_or(600_000).into());
+    Ok((given.value("level").map(Into::into), time))
 }
 
 /// Checks that there are no parameters.

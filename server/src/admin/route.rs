@@ -1,5 +1,7 @@
 //! Routes of the admin pages: paths, methods, and the responses to requests without a page.
 
+use std::time::Duration;
+
 use percent_encoding::percent_decode_str;
 use stentor_core::ConnId;
 use stentor_core::inspect::ConnectionQuery;
@@ -21,6 +23,11 @@ pub(super) enum Route {
     Metrics,
     Alive,
     Ready,
+    LogLevel,
+    /// The levels, if the query has them, and for how long.
+    SetLogLevel(Option<String>, Duration),
+    ResetLogLevel,
+    Reload,
     /// The methods of a page.
     Methods(&'static str),
 }
@@ -49,6 +56,10 @@ pub(super) fn route(request: &Request<'_>) -> Result<Route, AdminReply> {
             Route::Connections(parameters::connections(query).map_err(bad)?)
         }
         (["gone"], "GET") => Route::Closed(parameters::limit(query).map_err(bad)?),
+        (["log-level"], "PUT") => {
+            let (levels, time) = parameters::log_level(query).map_err(bad)?;
+            Route::SetLogLevel(levels, time)
+        }
         (["dead-letters"], "GET") => Route::DeadLetters(parameters::limit(query).map_err(bad)?),
         (segments, method) => {
             let route = single(segments, method)?;
@@ -65,6 +76,9 @@ fn single(segments: &[&str], method: &str) -> Result<Route, AdminReply> {
         (["metrics"], "GET") => Ok(Route::Metrics),
         (["healthz"], "GET") => Ok(Route::Alive),
         (["readyz"], "GET") => Ok(Route::Ready),
+        (["log-level"], "GET") => Ok(Route::LogLevel),
+        (["log-level"], "DELETE") => Ok(Route::ResetLogLevel),
+        (["reload"], "POST") => Ok(Route::Reload),
         (["connections", id], "GET") => Ok(Route::Connection(connection(id)?)),
         (["dead-letters", "resubmit"], "POST") => Ok(Route::ResubmitAll),
         (["dead-letters", letter, "resubmit"], "POST") => Ok(Route::Resubmit(number(letter)?)),
@@ -80,7 +94,10 @@ fn methods(segments: &[&str]) -> Option<&'static str> {
     match segments {
         ["connections" | "gone" | "dead-letters" | "metrics" | "healthz" | "readyz"]
         | ["connections", _] => Some(READ),
-        ["dead-letters", "resubmit"] | ["dead-letters", _, "resubmit"] => Some("POST, OPTIONS"),
+        ["log-level"] => Some("GET, HEAD, PUT, DELETE, OPTIONS"),
+        ["reload"] | ["dead-letters", "resubmit"] | ["dead-letters", _, "resubmit"] => {
+            Some("POST, OPTIONS")
+        }
         ["dead-letters", _] => Some("DELETE, OPTIONS"),
         _ => None,
     }
@@ -121,7 +138,6 @@ fn refuse_browsers(request: &Request<'_>) -> Result<(), AdminReply> {
     Ok(())
 }
 
-const PAGES: &str =
-    "there is /connections, /connections/ID, /gone, /dead-letters, /metrics, /healthz, /readyz";
+const PAGES: &str = "there is /connections, /connections/ID, /gone, /dead-letters, /metrics, /healthz, /readyz, /log-level, /reload";
 const READ: &str = "GET, HEAD, OPTIONS";
-const ALL: &str = "GET, HEAD, POST, DELETE, OPTIONS";
+const ALL: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS";

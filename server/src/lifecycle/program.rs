@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use stentor_gateway::Access;
@@ -45,8 +46,11 @@ pub fn program(
         }
     };
     warn_about_access(&settings);
-    let mut reload = Reload::new(name, &settings);
-    signals.on_hangup(move || reload.run());
+    let reload = Mutex::new(Reload::new(name, &settings));
+    let reload = move || reload.lock().unwrap_or_else(PoisonError::into_inner).run();
+    settings.live.reload_with(reload);
+    let live = settings.live.clone();
+    signals.on_hangup(move || drop(live.reload()));
     match serve(settings, signals) {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {

@@ -3,6 +3,7 @@
 use stentor_gateway::GatewaySettings;
 use tracing::{info, warn};
 
+use crate::live::SettingChange;
 use crate::settings::given::is_live;
 use crate::{Settings, log};
 
@@ -22,24 +23,27 @@ impl Reload {
         }
     }
 
-    /// Reads flags, variables and files again, and takes what a running server can take. If
-    /// anything is wrong, nothing changes.
-    pub(super) fn run(&mut self) {
+    /// Reads flags, variables and files again, and takes what a running server can take. Returns what
+    /// has changed.
+    ///
+    /// # Errors
+    /// Returns what is wrong. Nothing changes.
+    pub(super) fn run(&mut self) -> Result<Vec<SettingChange>, String> {
         let new = Settings::of_process(&self.program);
         self.settings.live.count(new.is_ok());
         match new {
-            Ok(new) => self.take(new),
+            Ok(new) => Ok(self.take(new)),
             Err(error) => {
                 let error = error.to_string();
-                warn!(
-                    error = error.trim_end(),
-                    "the settings cannot be used; nothing changes"
-                );
+                let error = error.trim_end();
+                warn!(error, "the settings cannot be used; nothing changes");
+                Err(error.into())
             }
         }
     }
 
-    fn take(&mut self, new: Settings) {
+    fn take(&mut self, new: Settings) -> Vec<SettingChange> {
+        let mut changes = Vec::new();
         for setting in self.settings.given.changes(&new.given) {
             if is_live(setting) {
                 info!(setting, "a setting has changed");
@@ -49,8 +53,12 @@ impl Reload {
                     "a setting has changed that counts from the next start"
                 );
             }
+            changes.push(SettingChange {
+                setting: setting.into(),
+                is_live: is_live(setting),
+            });
         }
-        log::set_level(new.log_level);
+        log::level::set(new.log_level);
         let gateway = GatewaySettings {
             access: new.gateway.access,
             tokens: new.gateway.tokens.clone(),
@@ -66,5 +74,6 @@ impl Reload {
             super::certificates::reload(tls, &mut None);
         }
         info!("the settings are read again");
+        changes
     }
 }

@@ -7,6 +7,8 @@
 
 mod events;
 #[cfg(feature = "program")]
+pub(crate) mod level;
+#[cfg(feature = "program")]
 mod panic;
 #[cfg(feature = "program")]
 mod queue;
@@ -17,9 +19,9 @@ mod writer;
 
 pub use events::{EventLog, LimitLog};
 #[cfg(feature = "program")]
-pub use stderr::{LogGuard, dropped_lines, init};
+pub(crate) use stderr::flush;
 #[cfg(feature = "program")]
-pub(crate) use stderr::{flush, set_level};
+pub use stderr::{LogGuard, dropped_lines, init};
 
 /// Does nothing: the log is the embedder's.
 #[cfg(not(feature = "program"))]

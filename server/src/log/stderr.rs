@@ -1,18 +1,19 @@
 //! Queue of the log lines of the process, and the subscriber that fills it.
 
 use std::io::{self, IsTerminal as _};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
-use tracing::{Event, Level, Metadata, Subscriber, error};
+use tracing::{Event, Metadata, Subscriber, error};
 use tracing_subscriber::Layer;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
+use super::level;
 use super::panic;
 use super::queue::LineQueue;
 use super::writer::Writer;
@@ -42,29 +43,6 @@ pub fn init(settings: &Settings) -> io::Result<LogGuard> {
 #[must_use]
 pub fn dropped_lines() -> u64 {
     QUEUE.get().map_or(0, LineQueue::dropped)
-}
-
-/// Sets the least severe level that is logged.
-pub(crate) fn set_level(level: LevelFilter) {
-    let number = level.into_level().map_or(0, rank);
-    if LEVEL.swap(number, Ordering::Relaxed) != number {
-        tracing::callsite::rebuild_interest_cache();
-    }
-}
-
-/// The [`rank`] of the least severe level that is logged, 0 if none is.
-static LEVEL: AtomicU8 = AtomicU8::new(0);
-
-/// Returns a number that is the greater the less severe a level is.
-fn rank(level: Level) -> u8 {
-    const LEVELS: [Level; 5] = [
-        Level::ERROR,
-        Level::WARN,
-        Level::INFO,
-        Level::DEBUG,
-        Level::TRACE,
-    ];
-    LEVELS.iter().filter(|other| **other <= level).count() as u8
 }
 
 /// Writes the queued lines of a process that is about to be aborted. Waits at most
@@ -105,7 +83,7 @@ fn start(settings: &Settings, queue: &'static LineQueue) -> io::Result<()> {
         signal_hook::consts::SIGXFSZ,
         Arc::new(AtomicBool::new(false)),
     )?;
-    set_level(settings.log_level);
+    level::set(settings.log_level);
     let run = move || {
         let mut writer = Writer::new(queue, io::stderr());
         loop {
@@ -153,7 +131,7 @@ impl LogSink {
 /// Drops events that are not severe enough, and those that do not fit, before they are formatted.
 impl<S: Subscriber> Layer<S> for LogSink {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        rank(*metadata.level()) <= LEVEL.load(Ordering::Relaxed)
+        level::is_enabled(metadata)
     }
 
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {

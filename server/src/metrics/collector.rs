@@ -47,6 +47,11 @@ impl Collector {
         }
     }
 
+    /// Returns the settings of the server.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Returns a page whose counters are not older than this call. Waits for the shards.
     pub fn page<B: AdminBackend>(&self, backend: &B) -> Arc<str> {
         self.page_from(self.next(), backend)

@@ -12,8 +12,10 @@ use stentor_server::{Clock, EventLog, ServerCounters};
 
 const PAGE: &str = include_str!("../../../docs/operations.md");
 
-/// Lines without a rate limit: once per process, or once per signal or setting.
-const ONCE: [&str; 31] = [
+/// Lines without a rate limit: once per process, or once per signal, setting or request of an operator.
+const ONCE: [&str; 33] = [
+    "the log level has changed for a time",
+    "the log level is the configured one again",
     "a setting has changed",
     "a setting has changed that counts from the next start",
     "the settings are read again",

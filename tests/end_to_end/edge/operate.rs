@@ -16,6 +16,8 @@ use crate::witnesses::Witnesses;
 stentor_tests::for_each_adapter! {
     a_server_that_is_about_to_end_says_so_before_it_refuses_anybody,
     a_hangup_has_the_settings_be_read_again,
+    the_log_level_changes_for_a_time,
+    an_operator_can_have_the_settings_be_read_again,
     a_server_that_is_forced_does_not_wait_for_balancers,
 }
 
@@ -133,4 +135,99 @@ fn a_hangup_has_the_settings_be_read_again(adapter: Adapter) {
     witnesses.talk("still here");
     server.terminate();
     assert_eq!(server.exit_within(SOON).code(), Some(0));
+}
+
+/// Sends a request with content to the admin listener, and returns status and body.
+fn send(address: SocketAddr, request: &str, content: &str) -> (u16, String) {
+    let mut page = RawSocket::connect(address);
+    let length = content.len();
+    let head = format!(
+        "{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+    );
+    page.send((head + content).as_bytes());
+    let page = page.response();
+    (page.status, page.body)
+}
+
+fn the_log_level_changes_for_a_time(adapter: Adapter) {
+    let server = ServerProcess::start(adapter, "--admin-listen 127.0.0.1:0");
+    let admin = admin_of(&server);
+    let level = |request: &str, content: &str| {
+        let (status, body) = send(admin, request, content);
+        assert_eq!(status, 200, "{body}");
+        let page: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+        assert_eq!(page["configured"], "info");
+        (
+            page["level"].as_str().expect("a level").to_owned(),
+            page["seconds_left"].as_f64(),
+        )
+    };
+    let opened = || server.log().all("opened").count();
+    assert_eq!(level("GET /log-level", ""), ("info".into(), None));
+    for (request, content) in [
+        ("PUT /log-level", "loud"),
+        ("PUT /log-level?for=0s", "debug"),
+        ("PUT /log-level?for=25h", "debug"),
+        ("PUT /log-level?until=5s", "debug"),
+        ("PUT /log-level?level=debug,=trace", ""),
+    ] {
+        assert_eq!(send(admin, request, content).0, 400, "{request}");
+    }
+    RawSocket::open(&server);
+    assert_eq!(level("GET /log-level", ""), ("info".into(), None));
+    assert_eq!(opened(), 0);
+
+    // In the content, for ten minutes unless something else is said.
+    let (now, rest) = level("PUT /log-level", "debug\n");
+    assert_eq!(now, "debug");
+    assert!(rest.is_some_and(|rest| (500.0..=600.0).contains(&rest)));
+    let _client = RawSocket::open(&server);
+    server.log().wait_for("opened");
+    // In the query, by target.
+    let (now, rest) = level("PUT /log-level?for=1h&level=warn,stentor_core=debug", "");
+    assert_eq!(now, "warn,stentor_core=debug");
+    assert!(rest.is_some_and(|rest| rest > 3_000.0));
+    assert_eq!(level("DELETE /log-level", ""), ("info".into(), None));
+    server
+        .log()
+        .wait_for("the log level is the configured one again");
+    let before = opened();
+    RawSocket::open(&server);
+    assert_eq!(opened(), before);
+
+    // It ends by itself.
+    level("PUT /log-level?for=1s", "");
+    crate::server::eventually("the level is the configured one", || {
+        level("GET /log-level", "") == ("info".into(), None)
+    });
+    let changes = server.log().all("the log level has changed for a time");
+    assert_eq!(changes.count(), 3);
+}
+
+fn an_operator_can_have_the_settings_be_read_again(adapter: Adapter) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("settings.toml");
+    let write = |text: &str| fs::write(&path, text).expect("written");
+    write("[http_api]\nkey = \"first\"\n");
+    let flags = format!("--admin-listen 127.0.0.1:0 --config {}", path.display());
+    let server = ServerProcess::start(adapter, &flags);
+    let admin = admin_of(&server);
+    write("[http_api]\nkey = \"second\"\n[tasks]\nworkers = 3\n");
+    let (status, body) = send(admin, "POST /reload", "");
+    assert_eq!(status, 200, "{body}");
+    let page: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(page["changed"], serde_json::json!(["http_api.key"]));
+    assert_eq!(
+        page["from_next_start"],
+        serde_json::json!(["tasks.workers"])
+    );
+    let (status, body) = send(admin, "POST /reload", "");
+    assert!(status == 200 && body.contains("\"changed\": []"), "{body}");
+    write("[http_api]\nkey = \"third\"\n[tasks]\nworkers = 0\n");
+    let (status, body) = send(admin, "POST /reload", "");
+    assert!(status == 400 && body.contains("tasks.workers"), "{body}");
+    assert!(!body.contains("third"), "{body}");
+    for (method, status) in [("GET", 405), ("PUT", 405)] {
+        assert_eq!(send(admin, &format!("{method} /reload"), "").0, status);
+    }
 }

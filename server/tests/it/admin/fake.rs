@@ -108,7 +108,7 @@ impl FakeServer {
         let mut fields = Fields::new();
         let parsed = Request::parse(head.as_bytes(), &mut fields, HeadLimits::default());
         let (request, _) = parsed.expect("well-formed").expect("whole");
-        answer(self, &self.collector, &request)
+        answer(self, &self.collector, &request, b"")
     }
 
     /// Returns the response as it is written.
@@ -119,7 +119,7 @@ impl FakeServer {
         let Some(HttpEvent::Head(head)) = step.expect("well-formed").event else {
             panic!("it is whole");
         };
-        let reply = answer(self, &self.collector, head.request());
+        let reply = answer(self, &self.collector, head.request(), b"");
         let mut out = Vec::new();
         reply.write(&mut http, &mut out).expect("the first");
         String::from_utf8(out).expect("text")
