@@ -72,7 +72,7 @@ fn a_server_that_is_forced_does_not_wait_for_balancers(adapter: Adapter) {
 fn call(server: &ServerProcess, key: &str) -> u16 {
     let mut call = RawSocket::connect(server.address());
     let request = format!(
-        "POST /api/info HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\n\
+        "POST /api/info HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-API-Key: {key}\r\n\
          Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
     );
     call.send(request.as_bytes());
