@@ -25,6 +25,7 @@ mod memory;
 mod order;
 mod origins;
 mod pages;
+mod polling;
 mod protocol;
 mod queues;
 mod rates;
