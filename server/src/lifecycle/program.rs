@@ -103,6 +103,9 @@ fn command(name: &str) -> Option<ExitCode> {
         |name| std::env::var_os(name),
         |path| std::fs::read_to_string(path),
         now.unwrap_or_default().as_secs(),
+        |line| {
+            let _ = writeln!(io::stderr(), "warning: {line}");
+        },
     )?;
     Some(match printed {
         // A closed output is ignored.

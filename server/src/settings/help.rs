@@ -213,9 +213,9 @@ SIZE is in bytes (65536), in powers of 1024 (64KiB, 4MiB, 1GiB) or of 1000 (64k,
 TIME is in whole milliseconds and has a unit: 250ms, 10s, 5m, 1h, 1h30m.
 
 Commands: `config check` prints the errors of the settings, `config show` the settings, `config
-defaults` all defaults, `token --user USER` a token for a client. Of a running server: `pub`
-publishes, `sub` prints what is published, `presence` and `history` print what their names say.
-Each has a --help.
+defaults` all defaults, `config import FILE` the settings that correspond to a configuration of
+Centrifugo, `token --user USER` a token for a client. Of a running server: `pub` publishes, `sub`
+prints what is published, `presence` and `history` print what their names say. Each has a --help.
 
 Each setting is a flag, an environment variable and a path in the file: --queue.bytes is
 STENTOR_QUEUE_BYTES and bytes in [queue]; --config is STENTOR_CONFIG. Flags override the

@@ -27,6 +27,7 @@ mod table;
 mod tls;
 mod tls_table;
 pub(crate) mod value;
+mod yaml;
 
 use core::time::Duration;
 use std::{ffi::OsString, io, path::Path, sync::Arc};

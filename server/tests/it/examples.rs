@@ -69,7 +69,8 @@ fn every_command_works() {
             };
             let args: Vec<OsString> = words(command).into_iter().map(Into::into).collect();
             let args = [vec!["stentor".into()], args].concat();
-            let printed = run_command(&args, |_| None, |path| read(path, settings), 1_600_000_000);
+            let read = |path: &Path| read(path, settings);
+            let printed = run_command(&args, |_| None, read, 1_600_000_000, |_| ());
             let printed = printed.unwrap_or_else(|| panic!("{name}: no command: {line}"));
             assert!(printed.is_ok(), "{name}: {line}\n{:?}", printed.err());
             tried += 1;

@@ -1,6 +1,10 @@
 //! Translation of a configuration of Centrifugo 6 into ours. What has no counterpart is named in a
 //! comment, with what to do about it.
 
+mod endpoints;
+mod refused;
+mod value;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
@@ -10,12 +14,12 @@ use clap::{Arg, Command};
 use serde_json::{Map, Value};
 
 use super::show;
-use crate::settings::Settings;
 use crate::settings::channel_table::{ChannelOption, WITHOUT_NAMESPACE};
-use crate::settings::declaration::FlagKind;
 use crate::settings::error::{SettingsError, Source};
 use crate::settings::flag::Flag;
-use crate::settings::{file, foreign};
+use crate::settings::{file, foreign, yaml};
+use endpoints::is_part;
+use value::{converted, is_nothing, switch};
 
 const FILE: &str = "file";
 const NAMESPACES: &str = "channel.namespaces";
@@ -28,12 +32,18 @@ const RENAMED: &[(&str, &str)] = &[
     ("websocket.message_size_limit", "client.max_message"),
     ("websocket.write_timeout", "client.write_timeout"),
     ("shutdown.timeout", "server.shutdown_timeout"),
+    (
+        "client.disallow_anonymous_connection_tokens",
+        "client.token.disallow_anonymous_connection_tokens",
+    ),
 ];
+
+/// Transports that are off there unless they are switched on.
+const TRANSPORTS: &[&str] = &["http_stream.enabled", "sse.enabled"];
 
 const UNKNOWN: &str = "is not known; it was left out";
 
-/// Where Centrifugo listens unless something else is said.
-const PORT: &str = "8000";
+const API_DISABLED: &str = "http_api.disabled";
 
 pub(super) fn command(name: &'static str) -> Command {
     Command::new(name)
@@ -42,17 +52,18 @@ pub(super) fn command(name: &'static str) -> Command {
             Arg::new(FILE)
                 .value_name("FILE")
                 .required(true)
-                .help("The configuration: JSON if its name ends in .json, otherwise TOML"),
+                .help("The configuration: JSON (*.json), YAML (*.yaml, *.yml) or TOML"),
         )
 }
 
-/// Returns the settings that correspond to a file.
+/// Returns the settings that correspond to a file, and warns of what was not taken.
 ///
 /// # Errors
-/// The file cannot be read, or is of neither format.
+/// The file cannot be read, or is of none of the formats.
 pub(super) fn import(
     matches: &clap::ArgMatches,
     read_file: impl Fn(&Path) -> io::Result<String>,
+    mut warn: impl FnMut(&str),
 ) -> Result<String, SettingsError> {
     let path = matches.get_one::<String>(FILE).expect("clap requires it");
     let path = Path::new(path);
@@ -62,47 +73,47 @@ pub(super) fn import(
         source: source.clone(),
         problem: error.to_string(),
     })?;
-    let (table, duplicates) = file::parse(&text, path, &source)?;
+    let (table, duplicates) = parse(&text, path, source)?;
     let mut import = Import::default();
     for key in duplicates {
         import.note(key, "is there twice");
     }
     import.read(&table, "");
-    import.listen();
-    import.certificates();
-    let settings = import.settings();
-    for problem in problems(&settings, read_file) {
-        import.notes.push(problem);
+    import.complete();
+    import.leave_out_refused(read_file);
+    for note in &mut import.notes {
+        // Keys and values come from the file. In TOML, a comment is a line without such characters.
+        *note = note.replace(char::is_control, " ");
+        warn(note);
     }
-    Ok(import.comments(path) + &settings)
+    Ok(import.comments(path) + &import.settings())
 }
 
-/// Returns what is wrong with settings, one line each.
-fn problems(settings: &str, read_file: impl Fn(&Path) -> io::Result<String>) -> Vec<String> {
-    const NAME: &str = "imported.toml";
-    let parsed = Settings::parse(
-        ["stentor", "--config", NAME],
-        |_| None,
-        |path| match path == Path::new(NAME) {
-            true => Ok(settings.into()),
-            false => read_file(path),
-        },
-    );
-    let errors = match parsed {
-        Ok(_) => Vec::new(),
-        Err(SettingsError::Several(errors)) => errors,
-        Err(error) => vec![error],
-    };
-    let errors = errors.iter().map(|error| error.to_string());
-    errors
-        .map(|error| error.replace(&format!(" from the file {NAME}"), ""))
-        .collect()
+/// Returns what a file has, and the keys that are there twice.
+fn parse(
+    text: &str,
+    path: &Path,
+    source: Source,
+) -> Result<(Map<String, Value>, Vec<String>), SettingsError> {
+    let extension = path.extension();
+    if !extension.is_some_and(|extension| extension == "yaml" || extension == "yml") {
+        return file::parse(text, path, &source);
+    }
+    let table = yaml::parse_object(text);
+    let table = table.map_err(|problem| SettingsError::File {
+        path: path.into(),
+        source,
+        problem,
+    });
+    Ok((table?, Vec::new()))
 }
 
 /// What a file says, in our terms.
 #[derive(Default)]
 struct Import {
     values: BTreeMap<&'static str, Value>,
+    /// The keys there of these values.
+    theirs: BTreeMap<&'static str, String>,
     namespaces: Vec<Map<String, Value>>,
     /// What is needed for addresses and certificates, by its key.
     parts: BTreeMap<String, Value>,
@@ -119,7 +130,10 @@ impl Import {
         for (name, value) in table {
             let key = format!("{prefix}{name}");
             match value {
-                Value::Object(table) => self.read(table, &format!("{key}.")),
+                Value::Object(table) if !table.is_empty() => {
+                    self.read(table, &format!("{key}."));
+                }
+                Value::Object(_) if foreign::advice(&key).is_none() => {}
                 Value::Array(entries) if key == NAMESPACES => self.read_namespaces(entries),
                 _ if is_part(&key) => {
                     self.parts.insert(key, value.clone());
@@ -131,13 +145,20 @@ impl Import {
 
     fn take(&mut self, key: &str, value: &Value) {
         if key == "client.connection_limit" {
-            return match value.as_u64() {
-                Some(0) => {}
-                _ => self.set(key, "server.max_connections", value),
+            let is_unlimited = *value == 0 || value == "0";
+            return match is_unlimited {
+                true => {}
+                false => self.set(key, "server.max_connections", value),
             };
         }
         if is_memory_only(key, value) {
             return;
+        }
+        if key == "websocket.compression_min_size" && *value == 0 {
+            return self.set(key, "compression.threshold", &1.into());
+        }
+        if key == API_DISABLED {
+            self.parts.insert(key.into(), value.clone());
         }
         let renamed = RENAMED.iter().find(|(theirs, _)| *theirs == key);
         match renamed {
@@ -155,18 +176,24 @@ impl Import {
             return self.note(theirs, UNKNOWN);
         };
         let value = converted(flag, value);
+        if is_nothing(flag, &value) {
+            return;
+        }
         if file::texts(flag, &value).is_some() {
             self.values.insert(flag.key, value);
+            self.theirs.insert(flag.key, theirs.into());
         } else {
             let shown = flag.shown(&value.to_string());
             let allowed = file::expected(flag);
-            self.note(theirs, &format!("cannot be `{shown}`; it takes {allowed}"));
+            let problem = format!("cannot be `{shown}`; it takes {allowed}; it was left out");
+            self.note(theirs, &problem);
         }
     }
 
     fn read_namespaces(&mut self, entries: &[Value]) {
         for (index, entry) in entries.iter().enumerate() {
             let name = entry.get("name").and_then(Value::as_str);
+            let name = name.filter(|name| !name.is_empty());
             let (Value::Object(table), Some(name)) = (entry, name) else {
                 self.note(format!("{NAMESPACES}[{index}]"), "has no name");
                 continue;
@@ -178,7 +205,9 @@ impl Import {
                 match ChannelOption::find(option) {
                     Some(known) => {
                         let value = converted(known.flag(), value);
-                        taken.insert(option.clone(), value);
+                        if !is_nothing(known.flag(), &value) {
+                            taken.insert(option.clone(), value);
+                        }
                     }
                     None => {
                         let advice = foreign::advice(&format!("{WITHOUT_NAMESPACE}{option}"));
@@ -190,70 +219,23 @@ impl Import {
         }
     }
 
-    /// Returns a part as text, empty if it is not there.
-    fn part(&self, names: &[&str]) -> String {
-        let found = names.iter().find_map(|name| self.parts.get(*name));
-        match found {
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Null) | None => String::new(),
-            Some(other) => other.to_string(),
+    /// Takes what follows from several keys, and from keys that are not there.
+    fn complete(&mut self) {
+        self.listen();
+        self.certificates();
+        if switch(&self.part(&[API_DISABLED])) == Some(true) {
+            // Without a key there is no API here.
+            self.values.remove("http_api.key");
         }
-    }
-
-    /// Puts the addresses together.
-    fn listen(&mut self) {
-        let address = self.part(&["http_server.address", "address"]);
-        let port = self.part(&["http_server.port", "port"]);
-        let port = if port.is_empty() { PORT } else { &port };
-        let listen = format!("{}:{port}", host(&address));
-        self.values.insert("server.listen", vec![listen].into());
-        let internal = self.part(&["http_server.internal_port", "internal_port"]);
-        if !internal.is_empty() && internal != port {
-            let host = self.part(&["http_server.internal_address", "internal_address"]);
-            let host = if host.is_empty() { address } else { host };
-            let listen = format!("{}:{internal}", self::host(&host));
-            self.values.insert("admin.listen", listen.into());
-            self.note(
-                "http_server.internal_port",
-                "became `admin.listen`, whose pages have no password: let only operators reach it",
-            );
+        for key in TRANSPORTS {
+            self.values.entry(key).or_insert(false.into());
         }
-    }
-
-    /// Takes a certificate, which must be in files.
-    fn certificates(&mut self) {
-        for section in ["http_server.tls", "tls"] {
-            let part = |name: &str| self.part(&[&format!("{section}.{name}")]);
-            if part("enabled") != "true" {
-                continue;
-            }
-            for (name, ours) in [("cert_pem", "tls.cert"), ("key_pem", "tls.key")] {
-                let file = self.part(&[
-                    &format!("{section}.{name}_file"),
-                    &format!("{section}.{name}"),
-                ]);
-                let is_inline = file.contains("-----BEGIN") || file.len() > 512;
-                if file.is_empty() || is_inline {
-                    let advice = format!("has to be in a file; use `{ours}`");
-                    self.note(format!("{section}.{name}"), &advice);
-                } else {
-                    self.set(&format!("{section}.{name}"), ours, &vec![file].into());
-                }
-            }
-        }
-        let known = [
-            "enabled",
-            "cert_pem",
-            "key_pem",
-            "cert_pem_file",
-            "key_pem_file",
-        ];
-        let parts: Vec<_> = self.parts.keys().cloned().collect();
-        for key in parts.iter().filter(|key| key.contains("tls.")) {
-            let name = key.rsplit('.').next().unwrap_or_default();
-            if !known.contains(&name) {
-                self.note(key, "use the settings of `tls`");
-            }
+        let section = "client.subscription_token.";
+        let has_section = self.values.keys().any(|key| key.starts_with(section));
+        if has_section {
+            // Without it, these keys are ignored there.
+            let key = "client.subscription_token.enabled";
+            self.values.entry(key).or_insert(false.into());
         }
     }
 
@@ -269,13 +251,14 @@ impl Import {
 
     fn comments(&self, path: &Path) -> String {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = name.replace(char::is_control, " ");
         let mut text = format!("# The settings of {name}.\n");
         if !self.notes.is_empty() {
             text += "# What is left to do:\n";
         }
         for note in &self.notes {
             // Writing to a text does not fail.
-            let _ = writeln!(text, "# - {}", note.replace('\n', " "));
+            let _ = writeln!(text, "# - {note}");
         }
         text + "\n"
     }
@@ -287,13 +270,6 @@ fn without_end(advice: &str) -> &str {
     advice.strip_suffix("; remove it").unwrap_or(advice)
 }
 
-/// Returns whether a key is of an address or a certificate, which are put together.
-fn is_part(key: &str) -> bool {
-    let of_server = key.strip_prefix("http_server.").unwrap_or(key);
-    let is_address = ["address", "port", "internal_address", "internal_port"].contains(&of_server);
-    is_address || of_server.starts_with("tls.")
-}
-
 /// Returns whether a key only says that everything is in the memory of one server, as it is here.
 fn is_memory_only(key: &str, value: &Value) -> bool {
     let kinds = ["engine.type", "broker.type", "presence_manager.type"];
@@ -302,48 +278,20 @@ fn is_memory_only(key: &str, value: &Value) -> bool {
         || are_off.contains(&key) && *value == Value::Bool(false)
 }
 
-fn host(address: &str) -> String {
-    let is_v6 = address.contains(':') && !address.starts_with('[');
-    if is_v6 {
-        format!("[{address}]")
-    } else {
-        address.into()
-    }
-}
-
-/// Returns a value in the type that a setting takes: Centrifugo also takes numbers and switches as texts,
-/// and lists as one text with spaces.
-fn converted(flag: &Flag, value: &Value) -> Value {
-    let Value::String(text) = value else {
-        return value.clone();
-    };
-    if flag.is_list() && !matches!(flag.kind, FlagKind::Tables) {
-        return text.split_whitespace().collect::<Vec<_>>().into();
-    }
-    match flag.kind {
-        FlagKind::Switch => text.parse().map_or_else(|_| value.clone(), Value::Bool),
-        FlagKind::Limit(_) | FlagKind::Number { .. } => match text.parse::<u64>() {
-            Ok(number) => number.into(),
-            Err(_) => value.clone(),
-        },
-        _ => value.clone(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::declaration::FlagKind;
 
-    fn imported(table: &Value) -> Import {
+    pub(super) fn imported(table: &Value) -> Import {
         let mut import = Import::default();
         import.read(table.as_object().expect("an object"), "");
-        import.listen();
-        import.certificates();
+        import.complete();
         import
     }
 
     /// Returns an object with a value at this path.
-    fn nested(key: &str, value: Value) -> Value {
+    pub(super) fn nested(key: &str, value: Value) -> Value {
         let names = key.rsplit('.');
         names.fold(value, |value, name| {
             let mut table = Map::new();
@@ -354,12 +302,41 @@ mod tests {
 
     #[test]
     fn every_key_without_a_counterpart_gives_a_line_or_a_setting() {
-        for key in foreign::FOREIGN.iter().flat_map(|(keys, _)| *keys) {
-            let import = imported(&nested(key, "1".into()));
-            let named = import.notes.iter().any(|note| note.contains(key));
-            let renamed = RENAMED.iter().any(|(theirs, _)| theirs == key);
-            let is_taken = renamed || is_part(key) || *key == "client.connection_limit";
-            assert!(named || is_taken, "{key}: {:?}", import.notes);
+        for (key, advice) in foreign::FOREIGN
+            .iter()
+            .flat_map(|(keys, advice)| keys.iter().map(move |key| (*key, *advice)))
+        {
+            let notes = imported(&nested(key, "1".into())).notes;
+            let renamed = RENAMED.iter().any(|(theirs, _)| *theirs == key);
+            if renamed || is_part(key) || key == "client.connection_limit" {
+                continue;
+            }
+            let expected = format!("{key}: {}", without_end(advice));
+            assert_eq!(notes, [expected]);
+            // Whatever is there.
+            assert_eq!(
+                imported(&nested(key, Value::Object(Map::new())))
+                    .notes
+                    .len(),
+                1
+            );
+            assert_eq!(
+                imported(&nested(key, serde_json::json!([{}]))).notes.len(),
+                1
+            );
+        }
+    }
+
+    #[test]
+    fn what_has_another_name_gives_a_setting() {
+        for (theirs, ours) in RENAMED {
+            let value = match Flag::of(ours).kind {
+                FlagKind::Switch => Value::Bool(true),
+                _ if ours.contains("time") => "2s".into(),
+                _ => 2_048.into(),
+            };
+            let import = imported(&nested(theirs, value.clone()));
+            assert_eq!((&import.values[ours], &import.notes[..]), (&value, &[][..]));
         }
     }
 
@@ -372,37 +349,18 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_put_together() {
-        let listen = |table: Value| imported(&table).values["server.listen"].clone();
-        for (table, expected) in [
-            (serde_json::json!({}), ":8000"),
-            (serde_json::json!({"http_server": {"port": 9000}}), ":9000"),
-            (
-                serde_json::json!({"http_server": {"address": "::1"}}),
-                "[::1]:8000",
-            ),
-            (
-                serde_json::json!({"address": "localhost", "port": "80"}),
-                "localhost:80",
-            ),
-        ] {
-            assert_eq!(listen(table), serde_json::json!([expected]));
+    fn an_api_that_was_disabled_has_no_key() {
+        for (is_disabled, has_key) in [(true, false), (false, true)] {
+            let api = serde_json::json!({"key": "k", "disabled": is_disabled});
+            let import = imported(&nested("http_api", api));
+            assert_eq!(import.values.contains_key("http_api.key"), has_key);
         }
     }
 
     #[test]
-    fn a_certificate_has_to_be_in_a_file() {
-        let pem = "-----BEGIN CERTIFICATE-----";
-        let tls = serde_json::json!({"enabled": true, "cert_pem": pem, "key_pem": "/key"});
-        let import = imported(&nested("http_server.tls", tls));
-        assert_eq!(import.values["tls.key"], serde_json::json!(["/key"]));
-        assert!(!import.values.contains_key("tls.cert"));
-        assert!(!import.comments(Path::new("f")).contains(pem));
-        let off = serde_json::json!({"enabled": false, "cert_pem": "/cert"});
-        assert!(
-            !imported(&nested("http_server.tls", off))
-                .values
-                .contains_key("tls.cert")
-        );
+    fn transports_that_were_off_remain_off() {
+        let import = imported(&nested("sse.enabled", true.into()));
+        assert_eq!(import.values["sse.enabled"], true);
+        assert_eq!(import.values["http_stream.enabled"], false);
     }
 }

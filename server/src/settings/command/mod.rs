@@ -17,7 +17,7 @@ use super::{Settings, help};
 
 /// Runs the command that is the first argument after the name of the program. Returns what it prints,
 /// or `None` if there is no command. `env` and `read_file` are those of [`Settings::parse`]; `now` is
-/// the time in seconds of Unix time.
+/// the time in seconds of Unix time; `warn` gets lines for standard error.
 ///
 /// # Errors
 /// Returns what is wrong with the command or the settings.
@@ -26,6 +26,7 @@ pub fn run_command<E, F>(
     env: E,
     read_file: F,
     now: u64,
+    warn: impl FnMut(&str),
 ) -> Option<Result<String, SettingsError>>
 where
     E: Fn(&str) -> Option<OsString>,
@@ -35,7 +36,7 @@ where
     let is_command = [CONFIG, PLAN, TOKEN].contains(&first);
     is_command.then(|| {
         let (matches, errors) = help::matches(args.iter().cloned(), commands)?;
-        run(&matches, errors, env, read_file, now)
+        run(&matches, errors, env, read_file, now, warn)
     })
 }
 
@@ -51,6 +52,7 @@ fn run<E, F>(
     env: E,
     read_file: F,
     now: u64,
+    warn: impl FnMut(&str),
 ) -> Result<String, SettingsError>
 where
     E: Fn(&str) -> Option<OsString>,
@@ -64,7 +66,7 @@ where
         let nothing = RawSettings::default();
         nothing.report_all(errors);
         return nothing.finish(match name {
-            IMPORT => import::import(matches, read_file)?,
+            IMPORT => import::import(matches, read_file, warn)?,
             PLAN => plan::print(matches)?,
             _ => show::defaults(),
         });

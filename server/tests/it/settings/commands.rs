@@ -23,6 +23,14 @@ const FILE: &str = r#"
 "#;
 
 fn run(args: &[&str], file: &str) -> Option<Result<String, SettingsError>> {
+    run_with(args, file, |line| panic!("{line}"))
+}
+
+fn run_with(
+    args: &[&str],
+    file: &str,
+    warn: impl FnMut(&str),
+) -> Option<Result<String, SettingsError>> {
     let args: Vec<OsString> = ["stentor"].iter().chain(args).map(OsString::from).collect();
     let read = |path: &Path| {
         let is_key = path == Path::new("subscriptions.key");
@@ -33,7 +41,7 @@ fn run(args: &[&str], file: &str) -> Option<Result<String, SettingsError>> {
         }
         .into())
     };
-    run_command(&args, |_| None, read, NOW)
+    run_command(&args, |_| None, read, NOW, warn)
 }
 
 fn ok(args: &[&str], file: &str) -> String {
@@ -272,14 +280,27 @@ fn the_commands_have_help() {
     }
 }
 
+/// Returns the settings that a configuration becomes, and the warnings.
+fn import(name: &str, text: &str) -> (String, Vec<String>) {
+    let mut warnings = Vec::new();
+    let printed = run_with(&["config", "import", name], text, |line| {
+        warnings.push(line.into());
+    });
+    (printed.expect("a command").expect("no error"), warnings)
+}
+
 #[test]
 fn a_configuration_of_centrifugo_becomes_ours() {
-    let theirs = include_str!("centrifugo.json");
-    let settings = ok(&["config", "import", "c.json"], theirs);
+    let (settings, warnings) = import("c.json", include_str!("centrifugo.json"));
     assert_eq!(settings, include_str!("imported.toml"));
+    let comments = settings
+        .lines()
+        .filter_map(|line| line.strip_prefix("# - "));
+    assert!(comments.eq(warnings.iter()), "{warnings:?}");
     // With the files of its certificate, it would start. They are not there.
     let without = settings.replace("[tls]\ncert", "[tls]\n# cert");
     let without = without.replace("\nkey = [\"/", "\n# key = [\"/");
+    let without = without.replace("\nclient_ca", "\n# client_ca");
     assert_eq!(ok(&["config", "check", "--config=f"], &without), "ok\n");
     let shown = ok(&["config", "show", "--config=f"], &without);
     for line in [
@@ -292,34 +313,126 @@ fn a_configuration_of_centrifugo_becomes_ours() {
 }
 
 #[test]
+fn the_format_of_a_configuration_makes_no_difference() {
+    let json = r#"{
+        "client": {"ping_interval": "1m0.5s", "allowed_origins": ["https://a.example"]},
+        "channel": {"namespaces": [{"name": "chat", "presence": true, "history_size": "5",
+            "history_ttl": "1.5h", "subscribe_proxy_enabled": true}]},
+        "log": {"level": "none"}
+    }"#;
+    let yaml = "
+client:
+  ping_interval: 1m0.5s
+  allowed_origins: [https://a.example]
+channel:
+  namespaces:
+    - name: chat
+      presence: true
+      history_size: '5'
+      history_ttl: 1.5h
+      subscribe_proxy_enabled: true
+log: {level: none}
+";
+    let toml = r#"
+        client = {ping_interval = "1m0.5s", allowed_origins = "https://a.example"}
+        log.level = "none"
+        [[channel.namespaces]]
+        name = "chat"
+        presence = true
+        history_size = "5"
+        history_ttl = "1.5h"
+        subscribe_proxy_enabled = true
+    "#;
+    let expected = r#"# The settings of c.
+# What is left to do:
+# - channel.namespaces.chat.subscribe_proxy_enabled: no backend is called; use tokens and the permissions of `channel.namespaces`
+
+[server]
+listen = [":8000"]
+
+[client]
+allowed_origins = ["https://a.example"]
+ping_interval = "1m0.5s"
+
+[http_stream]
+enabled = false
+
+[sse]
+enabled = false
+
+[log]
+level = "off"
+
+[[channel.namespaces]]
+name = "chat"
+history_size = 5
+history_ttl = "1.5h"
+presence = true
+"#;
+    for (name, text) in [
+        ("c.json", json),
+        ("c.yaml", yaml),
+        ("c.yml", yaml),
+        ("c.toml", toml),
+        ("c", toml),
+    ] {
+        let (settings, warnings) = import(name, text);
+        let settings = settings.replace(&format!("settings of {name}."), "settings of c.");
+        assert_eq!(settings, expected, "{name}");
+        assert_eq!(warnings.len(), 1);
+        assert_eq!(ok(&["config", "check", "--config=f"], &settings), "ok\n");
+    }
+}
+
+#[test]
 fn what_cannot_be_imported_is_said() {
-    let error = error_text(&["config", "import", "c.json"], "[1]");
-    assert!(error.contains("c.json"), "{error}");
-    let error = error_text(&["config", "import", "c.toml"], "a = ");
-    assert!(error.contains("line 1"), "{error}");
+    for (name, text, part) in [
+        ("c.json", "[1]", "c.json"),
+        ("c.toml", "a = ", "line 1"),
+        ("c.yaml", "a: [", "YAML parse error at line"),
+    ] {
+        let error = error_text(&["config", "import", name], text);
+        assert!(error.contains(part), "{error}");
+    }
     let error = error_text(&["config", "import"], "");
     assert!(error.contains("FILE"), "{error}");
-    // Values that are not allowed here, and a secret that is not shown.
-    let text =
-        "[client]\nchannel_limit = -1\nping_interval = 5\n[client.token]\nhmac_secret_key = 5";
-    let settings = ok(&["config", "import", "c.toml"], text);
-    for line in [
-        "# - --client.channel-limit: `-1` is not allowed; it takes 1 to 1024",
-        "# - client.ping_interval: cannot be `5`",
-    ] {
-        assert!(settings.contains(line), "{settings}");
-    }
-    assert!(
-        settings.contains("# - client.token.hmac_secret_key: cannot be `***`"),
-        "{settings}"
+}
+
+#[test]
+fn values_that_are_refused_are_not_imported() {
+    let (settings, warnings) = import(
+        "c.toml",
+        r#"
+        "x\r\u001b[1m" = 1
+        [client]
+        channel_limit = -1
+        connection_limit = -1
+        ping_interval = "9s"
+        pong_timeout = "9s"
+        stale_close_delay = 5
+        [client.token]
+        hmac_secret_key = 5
+        audience_regex = "("
+        [client.subscription_token]
+        hmac_secret_key = "k"
+        "#,
     );
-    // What is only wrong together.
-    let text = "[client]\nping_interval = \"5s\"\npong_timeout = \"6s\"";
-    let settings = ok(&["config", "import", "c.toml"], text);
-    assert!(
-        settings.contains("must be shorter than `client.ping_interval`"),
-        "{settings}"
+    assert_eq!(
+        warnings,
+        [
+            "client.stale_close_delay: cannot be `5`; it takes a string: 10ms to 24h, with ms, s, m or h, \
+             in whole milliseconds; it was left out",
+            "client.token.hmac_secret_key: cannot be `***`; it takes a string: a text; it was left out",
+            "x  [1m: is not known; it was left out",
+            "client.channel_limit: cannot be `-1`; it takes 1 to 1024; it was left out",
+            "client.pong_timeout: must be shorter than `client.ping_interval`; it was left out",
+            "client.token.audience_regex: is not a regular expression; it was left out; without it more \
+             is allowed",
+            "client.connection_limit: cannot be `-1`; it takes 1 to 4294967295; it was left out",
+        ]
     );
+    assert_eq!(ok(&["config", "check", "--config=f"], &settings), "ok\n");
+    assert!(settings.contains("enabled = false\nhmac_secret_key = \"k\"\n"));
 }
 
 #[test]
