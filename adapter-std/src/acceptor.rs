@@ -86,6 +86,9 @@ where
             match listener.accept(StreamMode::Blocking) {
                 Ok((stream, peer)) => {
                     let arrival = listener.arrival(peer);
+                    if let Some(delay) = self.host.state.accept_delay() {
+                        thread::sleep(delay);
+                    }
                     self.admit(stream, arrival);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,

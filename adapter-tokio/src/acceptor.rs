@@ -31,6 +31,9 @@ pub(crate) async fn run<H: Handler>(
             match listener.accept(StreamMode::NonBlocking) {
                 Ok((stream, peer)) => {
                     let arrival = listener.arrival(peer);
+                    if let Some(delay) = host.state.accept_delay() {
+                        tokio::time::sleep(delay).await;
+                    }
                     admit(TcpStream::from_std(stream), arrival, &host);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -5,7 +5,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-#[cfg(feature = "program")]
 use std::time::Duration;
 
 use stentor_core::app::Isolation;
@@ -18,6 +17,7 @@ use stentor_core::shard::{AddressLimiter, Admission};
 use stentor_core::tasks::Wakeups;
 use stentor_core::{Config, ConnId, Handler, Shard, ShardId, TaskEnd, Timestamp};
 
+use crate::accept_pace::AcceptPace;
 use crate::answer::PendingAnswer;
 use crate::counters::{ServerCounters, Turns};
 #[cfg(feature = "program")]
@@ -201,6 +201,8 @@ pub struct ServerState<T> {
     pub limiter: Arc<ConnectionLimiter>,
     /// The connections and sessions of each address, for the shards to share.
     pub addresses: AddressLimiter,
+    /// The pace of new connections after a restart.
+    pub(crate) pace: AcceptPace,
     /// The counters of listeners and admin pages.
     pub counters: ServerCounters,
     /// The end of the handles.
@@ -232,6 +234,7 @@ impl<T> ServerState<T> {
             queries: QueryLimits::new(config.shards()),
             limiter: Arc::new(limiter),
             addresses: AddressLimiter::new(config),
+            pace: AcceptPace::new(config.shutdown_rate()),
             counters: ServerCounters::new(),
             remote,
             unsent_bytes: config.unsent_bytes() as u32,
@@ -244,6 +247,14 @@ impl<T> ServerState<T> {
     /// Returns the clock of the server.
     pub const fn clock(&self) -> Clock {
         self.dispatcher.clock()
+    }
+
+    /// Returns how long a connection that has just been accepted has to wait before it is admitted, if
+    /// it has to: those that come back after a restart come one after the other.
+    pub fn accept_delay(&self) -> Option<Duration> {
+        let delay = self.pace.delay(self.clock().now())?;
+        self.counters.count_accept_delay();
+        Some(delay)
     }
 
     /// Chooses the shard for a new socket. Returns `None` if it must be closed.

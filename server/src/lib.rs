@@ -22,6 +22,7 @@
 //! - `deflate`: permessage-deflate (RFC 7692), which `Config::compression` switches on.
 #![forbid(unsafe_code)]
 
+mod accept_pace;
 mod address;
 #[cfg(feature = "program")]
 pub mod admin;

@@ -82,6 +82,8 @@ impl StateFile {
             Ok(Some((saved, elapsed))) => {
                 let streams = saved.streams.len();
                 info!(%path, streams, "streams are restored from the state file");
+                let state = host.state();
+                state.pace.begin(state.clock().now());
                 let saved = Arc::new(saved);
                 for shard in host.state().limiter.shards() {
                     let streams = saved.clone();

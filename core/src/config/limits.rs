@@ -117,6 +117,8 @@ limits! {
     "rooms.max_per_connection", channels_per_connection: count = 64, 1, KIB;
     /// Number of connections per second that a shutdown closes, so that not all clients come back at
     /// once; more if the shutdown timeout is short; 0 = all at once
+    ///
+    /// For a minute after a start with a state file, half more are accepted per second at most.
     "server.shutdown_rate", shutdown_rate: count = 5_000, 0, 1_000_000;
     /// Time limit for a request head
     "client.handshake_timeout", handshake_timeout: time = Duration::from_secs(5), MS_10, HOUR;

@@ -16,6 +16,7 @@ use crate::state_file::CAUSES;
 #[derive(Debug)]
 pub struct ServerCounters {
     accept_errors: AtomicU64,
+    accept_delays: AtomicU64,
     accept_log: Mutex<Throttle>,
     admin: StatusCounters,
     #[cfg(feature = "program")]
@@ -28,6 +29,8 @@ pub struct ServerCounters {
 pub struct ServerCounts {
     /// Failed accepts, for example because no file descriptor was left.
     pub accept_errors: u64,
+    /// Accepted connections that had to wait because others had come back before them.
+    pub accept_delays: u64,
     /// Requests for admin pages, in the order of [`STATUSES`].
     pub admin: [u64; STATUSES.len()],
     /// State files that were not used, by cause.
@@ -41,6 +44,7 @@ impl ServerCounters {
     pub fn new() -> Self {
         Self {
             accept_errors: AtomicU64::new(0),
+            accept_delays: AtomicU64::new(0),
             accept_log: Mutex::new(Throttle::new(ACCEPT_LINES, ACCEPT_LINES)),
             admin: StatusCounters::default(),
             #[cfg(feature = "program")]
@@ -58,6 +62,11 @@ impl ServerCounters {
         if let Some(held_back) = log.admit(now) {
             warn!(%error, held_back, "accept error");
         }
+    }
+
+    /// Counts a connection that waits before it is admitted.
+    pub(crate) fn count_accept_delay(&self) {
+        self.accept_delays.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a request for an admin page by the status of its response.
@@ -78,6 +87,7 @@ impl ServerCounters {
     pub fn counts(&self) -> ServerCounts {
         ServerCounts {
             accept_errors: self.accept_errors.load(Ordering::Relaxed),
+            accept_delays: self.accept_delays.load(Ordering::Relaxed),
             admin: self.admin.counts(),
             #[cfg(feature = "program")]
             state_refused: core::array::from_fn(|at| {

@@ -34,6 +34,11 @@ pub(super) fn server(page: &mut Exposition, snapshot: &Snapshot<'_>) {
         "Failed accepts.",
         counts.accept_errors,
     );
+    page.counter(
+        "stentor_accepts_delayed_total",
+        "Accepted connections that waited, so that not all came back at once after a restart.",
+        counts.accept_delays,
+    );
 
     let help = "Duration of the turns of shards.";
     let counted = Counted {

@@ -347,10 +347,11 @@ fn counters_of_the_server_are_on_the_page() {
     let before = metrics::render(&snapshot);
     snapshot.refused = 1;
     snapshot.counts.accept_errors = 2;
+    snapshot.counts.accept_delays = 3;
     snapshot.remote.given = 4;
     snapshot.remote.full = 5;
     snapshot.remote.under_way = 6;
-    assert_eq!(changed(&before, &metrics::render(&snapshot)).len(), 5);
+    assert_eq!(changed(&before, &metrics::render(&snapshot)).len(), 6);
 }
 
 #[test]

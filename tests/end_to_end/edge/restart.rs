@@ -17,6 +17,7 @@ stentor_tests::for_each_adapter! {
     without_a_usable_file_there_are_new_epochs,
     a_file_is_not_used_twice,
     closes_keep_their_pace,
+    who_comes_back_is_let_in_at_a_pace,
 }
 
 /// What a server needs for channels with history.
@@ -251,4 +252,35 @@ fn closes_keep_their_pace(adapter: Adapter) {
         assert_eq!(client.raw.expect_close(), Some(3001));
     }
     assert!(server.exit_within(SOON).success());
+}
+
+fn who_comes_back_is_let_in_at_a_pace(adapter: Adapter) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state").display().to_string();
+    let flags = format!("{CHANNELS} --state-file {path} --server.shutdown-rate 20");
+    let delayed = |server: &ServerProcess| server.metrics().get("stentor_accepts_delayed_total");
+    let mut server = ServerProcess::start(adapter, &flags);
+    let mut client = Client::connect(&server);
+    // It is the first one, so nobody comes back.
+    assert_eq!(delayed(&server), 0);
+    let subscribed = subscribe(&mut client, "news");
+    client.publish("news", 1);
+    drop(client);
+    end(&mut server);
+    let server = ServerProcess::start(adapter, &flags);
+    let begin = Instant::now();
+    // All of them are in the queue of the listener at once.
+    let waiting: Vec<_> = (0..31)
+        .map(|_| RawSocket::connect(server.address()))
+        .collect();
+    let result = Client::connect(&server).recover("news", &subscribed);
+    assert_eq!(result["recovered"], true, "{result}");
+    // Thirty a second, but for the first.
+    assert!(
+        begin.elapsed() >= Duration::from_millis(1_000),
+        "{:?}",
+        begin.elapsed()
+    );
+    drop(waiting);
+    assert!(delayed(&server) > 0);
 }
