@@ -4,6 +4,7 @@
 mod shard_requests;
 
 use alloc::boxed::Box;
+use alloc::string::{String, ToString as _};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -174,6 +175,18 @@ impl Handler for Gateway {
 
     fn passes(filter: &[u8], message: &Outgoing<'_>) -> bool {
         tag_filter::passes(filter, message.annotation)
+    }
+
+    fn describe(&self, state: &ConnectionState) -> Vec<(&'static str, String)> {
+        match &state.0 {
+            Protocol::Room { client } => Vec::from([
+                ("client", client.to_string()),
+                ("transport", "websocket".into()),
+                ("protocol", "seed".into()),
+            ]),
+            Protocol::Client(session) => session.describe(),
+            Protocol::Api(_) | Protocol::Commands(_) | Protocol::Poll(_) => Vec::new(),
+        }
     }
 
     fn metrics(&self) -> Vec<Metric> {

@@ -17,6 +17,7 @@ pub use isolation::{AfterPanic, Isolation, NoIsolation};
 pub use metric::{Metric, MetricFamily, MetricKind};
 pub use shard_context::ShardContext;
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -191,6 +192,13 @@ pub trait Handler: Sized {
     /// handler can go on.
     fn after_panic(&mut self) -> AfterPanic {
         AfterPanic::Continue
+    }
+
+    /// Returns what the application knows of a connection, as names and values: for the admin pages and
+    /// the log of [connections that have ended](crate::Event::Sampled). Called for single connections.
+    fn describe(&self, state: &Self::State) -> Vec<(&'static str, String)> {
+        let _ = state;
+        Vec::new()
     }
 
     /// Returns the metrics of the application on this shard, for the metrics page of a server. Called

@@ -111,6 +111,8 @@ limits! {
     ///
     /// The oldest is discarded first.
     "admin.closed_history", gone_connections: count = 1_024, 0, 1 << 20;
+    /// Of how many connections of a shard that end one is logged; 0 = none
+    "log.access_sample", access_sample: count = 0, 0, 1_000_000_000;
     /// Maximum number of channels per connection, with an application that allows several
     ///
     /// Further joins are refused, see [`Handler::on_subscribe_refused`](crate::Handler::on_subscribe_refused).

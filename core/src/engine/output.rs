@@ -126,4 +126,7 @@ pub enum Event {
     Closed(ConnId, CloseCause),
     /// A callback for a connection panicked.
     Panicked(ConnId),
+    /// A connection has ended, and is one of those that are [logged](crate::Config::access_sample).
+    /// What is known of it, [`Shard::explain`](crate::Shard::explain) says.
+    Sampled(ConnId),
 }

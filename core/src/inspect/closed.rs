@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -52,6 +53,10 @@ pub struct ClosedConnection {
     pub memberships: usize,
     /// What was dropped of what was for it.
     pub drops: Drops,
+    /// What the [application](crate::Handler::describe) knew of it, if its end is [logged].
+    ///
+    /// [logged]: crate::Event::Sampled
+    pub application: Vec<(&'static str, String)>,
 }
 
 /// What is known of single connections.
@@ -65,7 +70,9 @@ pub(crate) struct ClosedConnections {
     gone: VecDeque<ClosedConnection>,
     /// How many of those are kept.
     limit: usize,
-    /// Bytes of memory that the channels of all of these take.
+    /// How many have ended since one was to be logged.
+    unsampled: usize,
+    /// Bytes of memory that the channels and descriptions of all of these take.
     channel_bytes: usize,
 }
 
@@ -92,10 +99,14 @@ impl CloseInfo {
 }
 
 impl ClosedConnection {
-    /// Returns the bytes of memory that its channels take.
+    /// Returns the bytes of memory that its channels and its description take.
     fn channel_bytes(&self) -> usize {
         let names = self.channels.iter().map(Bytes::len).sum::<usize>();
-        self.channels.capacity() * size_of::<Bytes>() + names
+        let values = self.application.iter().map(|(_, value)| value.len());
+        self.channels.capacity() * size_of::<Bytes>()
+            + names
+            + self.application.capacity() * size_of::<(&str, String)>()
+            + values.sum::<usize>()
     }
 }
 
@@ -106,6 +117,7 @@ impl ClosedConnections {
             peak: Peak::default(),
             gone: VecDeque::new(),
             limit,
+            unsampled: 0,
             channel_bytes: 0,
         }
     }
@@ -119,6 +131,28 @@ impl ClosedConnections {
     pub(crate) fn begin(&mut self, at: u32, ending: ClosedConnection) {
         self.channel_bytes += ending.channel_bytes();
         self.ending.insert(at, Box::new(ending));
+    }
+
+    /// Returns whether a connection that is ending is to be logged: one of so many, 0 for none.
+    pub(crate) const fn is_sampled(&mut self, every: usize) -> bool {
+        if every == 0 {
+            return false;
+        }
+        self.unsampled += 1;
+        let is_sampled = self.unsampled >= every;
+        if is_sampled {
+            self.unsampled = 0;
+        }
+        is_sampled
+    }
+
+    /// Takes what the application says about a connection that is ending.
+    pub(crate) fn describe(&mut self, at: u32, application: Vec<(&'static str, String)>) {
+        if let Some(ending) = self.ending.get_mut(&at) {
+            self.channel_bytes -= ending.channel_bytes();
+            ending.application = application;
+            self.channel_bytes += ending.channel_bytes();
+        }
     }
 
     /// Takes note that a socket is given up. If it was a connection, that is kept for a while,

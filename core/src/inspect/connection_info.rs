@@ -64,6 +64,8 @@ pub struct ConnectionInfo {
     pub held_back_commands: usize,
     /// How long ago its last byte came.
     pub silent_for: Duration,
+    /// What the [application](crate::Handler::describe) knows of it.
+    pub application: Vec<(&'static str, String)>,
     /// What may be due for it next, and in which time.
     pub timer: Option<(TimerKind, Duration)>,
 }

@@ -210,6 +210,12 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
             handler, engine, ..
         } = self;
         if let Some(mut state) = engine.slots[at].state.take() {
+            if engine.closed.is_sampled(engine.config.access_sample) {
+                let described = I::run(|| handler.describe(&state)).unwrap_or_default();
+                engine.closed.describe(at, described);
+                let id = engine.slots.id(at);
+                engine.emit(Event::Sampled(id));
+            }
             let returned = I::run(|| {
                 let ctx = Context::new(engine, &mut state, at, None);
                 handler.on_close(&mut ctx.of_closed(channels), *cause);

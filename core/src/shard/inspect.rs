@@ -21,7 +21,15 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     pub fn explain(&self, now: Timestamp, id: ConnId) -> Option<Lookup> {
         let engine = &self.engine;
         let at = engine.slots.find(id);
-        let here = || at.map(|at| Lookup::Here(engine.explain(now, at)));
+        let here = || {
+            let at = at?;
+            let mut info = engine.explain(now, at);
+            if let Some(state) = &engine.slots[at].state {
+                let described = I::run(|| self.handler.describe(state));
+                info.application = described.unwrap_or_default();
+            }
+            Some(Lookup::Here(info))
+        };
         if at.is_some_and(|at| engine.slots[at].phase() != Phase::Gone) {
             return here();
         }

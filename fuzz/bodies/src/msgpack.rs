@@ -10,12 +10,14 @@ use crate::protocol::{decode, round_trip};
 /// How deep a message may be.
 const MAX_DEPTH: usize = 100;
 
-/// Any bytes as a message of a client, and each of its values as the payload of a publication.
+/// Any bytes as a message of a client, and each of its values as the payload of a publication. And any
+/// bytes as such a payload.
 ///
 /// # Panics
 /// If a value is not what the oracle reads, if one is refused that JSON can express, or if a payload
 /// does not come through.
 pub fn msgpack(data: &[u8]) {
+    as_payload(data);
     let mut lines = Vec::new();
     let result = msgpack_to_lines(data, &mut lines);
     assert!(lines.len() <= 6 * data.len(), "the message is all there is");
@@ -94,6 +96,43 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
+/// A payload is refused if and only if it is no JSON. Its values are those that the oracle reads, as far
+/// as that reads them: it refuses numbers beyond doubles, halves of surrogate pairs, and many levels.
+fn as_payload(data: &[u8]) {
+    let publication = Publication {
+        data,
+        ..Publication::default()
+    };
+    let mut out = Vec::new();
+    let encoded = encode_publication(ClientCodec::MessagePack, "c", &publication, &mut out);
+    let is_json = serde_json::from_slice::<&serde_json::value::RawValue>(data).is_ok();
+    // An empty payload is left out.
+    assert_eq!(encoded.is_ok(), is_json || data.is_empty());
+    let value = serde_json::from_slice::<Value>(data);
+    if let (true, Ok(value)) = (is_json, value) {
+        let push = read_deep(&mut &*out).expect("MessagePack");
+        assert_eq!(
+            without_minus_zero(&push["push"]["pub"]["data"]),
+            without_minus_zero(&value)
+        );
+    }
+}
+
+/// Returns a value in which -0 is 0.
+fn without_minus_zero(value: &Value) -> Value {
+    match value {
+        Value::Number(number) if number.as_f64() == Some(0.0) => 0.into(),
+        Value::Array(items) => items.iter().map(without_minus_zero).collect(),
+        Value::Object(members) => {
+            let members = members.iter();
+            members
+                .map(|(name, value)| (name.clone(), without_minus_zero(value)))
+                .collect()
+        }
+        other => other.clone(),
+    }
+}
+
 /// A payload reaches receivers as the value that it is.
 fn come_through(line: &str, value: &Value) {
     let publication = Publication {
@@ -111,5 +150,5 @@ fn come_through(line: &str, value: &Value) {
 fn read_deep(rest: &mut &[u8]) -> Option<Value> {
     let value = rmpv::decode::read_value(rest).ok()?;
     rest.is_empty().then_some(())?;
-    to_json(&value, MAX_DEPTH + 10)
+    to_json(&value, 2 * MAX_DEPTH)
 }

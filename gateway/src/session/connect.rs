@@ -125,6 +125,7 @@ impl<H: Handler> SessionCall<'_, '_, H> {
         if self.shared.bans.has_user(&self.session.user, now) {
             return Err(disconnect(DisconnectCode::PermissionDenied));
         }
+        self.session.name = name_of(request);
         let subscriptions = self.server_side(request, claims)?;
         if subscriptions.len() > self.settings.client.channel_limit {
             return Err(disconnect(DisconnectCode::ChannelLimit));
@@ -304,6 +305,18 @@ impl<H: Handler> SessionCall<'_, '_, H> {
             self.ctx.release();
         }
     }
+}
+
+/// The most bytes that are kept of what a client calls itself.
+const MAX_NAME: usize = 64;
+
+/// Returns what a client calls itself, such as `js 5.3.0`.
+fn name_of(request: &ConnectRequest<'_>) -> Box<str> {
+    let name = alloc::format!("{} {}", request.name, request.version);
+    let name = name.trim();
+    let ends = name.char_indices().map(|(at, char)| at + char.len_utf8());
+    let end = ends.take_while(|&end| end <= MAX_NAME).last();
+    name[..end.unwrap_or_default()].into()
 }
 
 /// A part of a second counts as a whole one: clients wait so long at least.

@@ -36,6 +36,7 @@ pub(crate) use replies::close_code;
 pub(crate) use rules::{retention_of, since};
 
 use alloc::boxed::Box;
+use alloc::string::{String, ToString as _};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
@@ -70,6 +71,8 @@ pub(crate) struct Session {
     client: u64,
     /// Empty if anonymous.
     user: Box<str>,
+    /// What the client calls itself, with its version.
+    name: Box<str>,
     /// What the connection token says about the user.
     conn_info: Box<[u8]>,
     /// What others see of the client in channels whose token says nothing about it.
@@ -112,6 +115,18 @@ enum SessionPhase {
     Closing,
 }
 
+impl SessionPhase {
+    /// Returns its name for operators.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Accepted { .. } | Self::AwaitingConnect { .. } => "awaiting connect",
+            Self::Connecting(_) => "connecting",
+            Self::Established => "established",
+            Self::Unusable { .. } | Self::Closing => "closing",
+        }
+    }
+}
+
 /// Whether a connection is one of those of its user that are counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum UserCount {
@@ -148,8 +163,23 @@ impl Session {
             errors: ErrorBudget::default(),
             count: UserCount::Uncounted,
             is_connected: false,
+            name: Box::default(),
             polling: None,
         }
+    }
+
+    /// Returns what an operator sees of the client. What is empty is left out.
+    pub(crate) fn describe(&self) -> Vec<(&'static str, String)> {
+        let fields = [
+            ("user", String::from(&*self.user)),
+            ("client", self.client.to_string()),
+            ("transport", self.link.transport.name().into()),
+            ("protocol", self.link.codec.name().into()),
+            ("name", String::from(&*self.name)),
+            ("phase", self.phase.name().into()),
+        ];
+        let fields = fields.into_iter();
+        fields.filter(|(_, value)| !value.is_empty()).collect()
     }
 }
 

@@ -130,6 +130,7 @@ fn open(info: &ConnectionInfo) -> Value {
         "not_read_because": info.pause.map(|pause| pause.label()),
         "held_back": { "bytes": info.held_back_bytes, "commands": info.held_back_commands },
         "silent_seconds": seconds(info.silent_for),
+        "application": application(&info.application),
         "next_timer": info.timer.map(|(timer, left)| {
             json!({ "what": timer.label(), "in_seconds": seconds(left) })
         }),
@@ -148,7 +149,17 @@ fn closed_connection(age: Duration, closed: &ClosedConnection) -> Value {
         "rooms": rooms(&closed.channels),
         "room_count": closed.memberships,
         "dropped": drops(&closed.drops),
+        "application": application(&closed.application),
     })
+}
+
+/// What the application says about a connection.
+fn application(fields: &[(&'static str, String)]) -> Value {
+    let fields = fields.iter();
+    fields
+        .map(|(name, value)| ((*name).to_owned(), json!(value)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 fn ending(ending: &CloseInfo) -> Value {

@@ -1,6 +1,7 @@
 //! Log lines about connections, each with a rate limit, since clients can cause them.
 
-use stentor_core::{Event, Timestamp};
+use stentor_core::inspect::Lookup;
+use stentor_core::{CloseCode, ConnId, Event, Timestamp};
 use tracing::{debug, error, info};
 
 use crate::Throttle;
@@ -22,9 +23,19 @@ impl EventLog {
         }
     }
 
-    /// Logs an event.
-    pub fn write(&mut self, now: Timestamp, event: Event) {
+    /// Logs an event. `explain` returns what is known of a connection.
+    pub fn write(
+        &mut self,
+        now: Timestamp,
+        event: Event,
+        explain: impl FnOnce(ConnId) -> Option<Lookup>,
+    ) {
         match event {
+            Event::Sampled(id) => {
+                if let Some(lookup) = explain(id) {
+                    write_access(&lookup);
+                }
+            }
             Event::Opened(id) => debug!(%id, "opened"),
             Event::Closed(id, cause) => debug!(%id, cause = cause.label(), "closed"),
             Event::Failed(id, error) => debug!(%id, error = error.label(), "failed"),
@@ -48,6 +59,45 @@ impl EventLog {
             _ => debug!(?event),
         }
     }
+}
+
+/// Logs a connection that has ended.
+fn write_access(lookup: &Lookup) {
+    let (id, peer, open_for, ending, application) = match lookup {
+        Lookup::Here(info) => (
+            info.id,
+            info.peer,
+            info.open_for.unwrap_or_default(),
+            info.ending,
+            &info.application,
+        ),
+        Lookup::Gone(gone) => (
+            gone.id,
+            gone.peer,
+            gone.open_for,
+            Some(gone.ending),
+            &gone.application,
+        ),
+        _ => return,
+    };
+    let of = |name: &str| {
+        let mut fields = application.iter();
+        let field = fields.find(|(other, _)| *other == name);
+        field.map(|(_, value)| value.as_str())
+    };
+    info!(
+        %id,
+        address = peer.map(|peer| peer.to_string()),
+        user = of("user"),
+        client = of("client"),
+        transport = of("transport"),
+        protocol = of("protocol"),
+        name = of("name"),
+        seconds = open_for.as_secs_f64(),
+        cause = ending.map(|ending| ending.cause.label()),
+        code = ending.and_then(|ending| ending.code).map(CloseCode::get),
+        "a connection has ended"
+    );
 }
 
 impl Default for EventLog {

@@ -13,7 +13,8 @@ use stentor_server::{Clock, EventLog, ServerCounters};
 const PAGE: &str = include_str!("../../../docs/operations.md");
 
 /// Lines without a rate limit: once per process, or once per signal, setting or request of an operator.
-const ONCE: [&str; 33] = [
+const ONCE: [&str; 34] = [
+    "a connection has ended", // as often as a setting says
     "the log level has changed for a time",
     "the log level is the configured one again",
     "a setting has changed",
@@ -93,7 +94,7 @@ fn lines_about_accept_errors_and_panics_of_a_shard_are_limited() {
         let now = clock.now();
         let panicked = Event::Panicked("0.0#0".parse().expect("the name of a connection"));
         for _ in 0..1_000 {
-            log.write(now, panicked);
+            log.write(now, panicked, |_| None);
         }
         assert_eq!(LINES.swap(0, Ordering::Relaxed), 5);
     });

@@ -38,7 +38,7 @@ fn config(value: impl Fn(&Range) -> u64) -> ConfigBuilder {
         number memory_budget, time write_timeout, number min_read_rate, number min_send_rate,
         time rate_window, time pong_wait, time ping_interval, time handshake_timeout,
         time close_timeout, time answer_timeout, number task_credits, number task_attempts, time task_backoff,
-        time task_backoff_max, time task_timeout, number dead_letters, number gone_connections,
+        time task_backoff_max, time task_timeout, number dead_letters, number gone_connections, number access_sample,
         number shutdown_rate, number address_connections, number address_sessions, number addresses,
         number idempotency_keys, time idempotency_ttl, number message_rate, number byte_rate, time rate_burst,
     }

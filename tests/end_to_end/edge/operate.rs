@@ -17,6 +17,7 @@ stentor_tests::for_each_adapter! {
     a_server_that_is_about_to_end_says_so_before_it_refuses_anybody,
     a_hangup_has_the_settings_be_read_again,
     the_log_level_changes_for_a_time,
+    ends_of_connections_are_logged_as_often_as_is_set,
     an_operator_can_have_the_settings_be_read_again,
     a_server_that_is_forced_does_not_wait_for_balancers,
 }
@@ -229,5 +230,55 @@ fn an_operator_can_have_the_settings_be_read_again(adapter: Adapter) {
     assert!(!body.contains("third"), "{body}");
     for (method, status) in [("GET", 405), ("PUT", 405)] {
         assert_eq!(send(admin, &format!("{method} /reload"), "").0, status);
+    }
+}
+
+fn ends_of_connections_are_logged_as_often_as_is_set(adapter: Adapter) {
+    let flags = "--admin-listen 127.0.0.1:0 --shards 1 --log.access-sample 3";
+    let server = ServerProcess::start(adapter, flags);
+    let admin = admin_of(&server);
+    let connect = |name: &str| {
+        let mut raw = RawSocket::connect(server.address());
+        let upgrade = String::from_utf8(crate::raw::upgrade(&[])).expect("text");
+        raw.send(upgrade.replace("/ws", "/connection/websocket").as_bytes());
+        raw.expect_upgrade();
+        raw.say(&format!(
+            r#"{{"id":1,"connect":{{"name":"{name}","version":"1.2"}}}}"#
+        ));
+        let reply = raw.hear().expect("a reply");
+        let reply: serde_json::Value = serde_json::from_str(reply.text()).expect("JSON");
+        let client = reply["connect"]["client"].as_str().expect("an id");
+        (client.to_owned(), raw)
+    };
+    let mut ids = Vec::new();
+    for n in 0..6 {
+        let (client, mut raw) = connect(&format!("client {n}"));
+        if n == 0 {
+            let (_, list) = status(admin, "/connections");
+            let list: serde_json::Value = serde_json::from_str(&list).expect("JSON");
+            let id = list["connections"][0]["id"].as_str().expect("an id");
+            let path = format!("/connections/{}", id.replace('#', "%23"));
+            let (code, page) = status(admin, &path);
+            assert_eq!(code, 200, "{page}");
+            let page: serde_json::Value = serde_json::from_str(&page).expect("JSON");
+            let expected = serde_json::json!({
+                "client": client, "transport": "websocket", "protocol": "json",
+                "name": "client 0 1.2", "phase": "established",
+            });
+            assert_eq!(page["application"], expected);
+        }
+        raw.send(&crate::raw::close(1000));
+        assert_eq!(raw.expect_close_answer(), Some(1000));
+        ids.push(client);
+    }
+    crate::server::eventually("two are logged", || {
+        server.log().all("a connection has ended").count() == 2
+    });
+    let lines: Vec<_> = server.log().all("a connection has ended").collect();
+    for (line, n) in lines.iter().zip([2, 5]) {
+        assert_eq!(line.text("client"), ids[n]);
+        assert_eq!(line.text("name"), format!("client {n} 1.2"));
+        assert!(line.text("address").starts_with("127.0.0.1:"));
+        assert_eq!(line.text("cause"), "peer");
     }
 }
