@@ -346,10 +346,8 @@ impl<H: Handler, S: Stream> LockedShards<H, S> {
             Output::Timeout(next) => inside.due = next.map(|(at, _)| at),
             Output::Abort => end_process("the application cannot go on after a panic"),
             Output::Event(event) => {
-                let (now, shard) = (inside.now, &inside.shard);
-                inside
-                    .event_log
-                    .write(now, event, |id| shard.explain(now, id));
+                let (now, shard) = (inside.now, &mut inside.shard);
+                inside.event_log.write(now, event, || shard.take_sampled());
             }
         }
     }

@@ -357,9 +357,9 @@ impl<H: Handler> Driver<H> {
             Output::Timeout(next) => self.due = next.map(|(at, _)| at),
             Output::Abort => end_process("the application cannot go on after a panic"),
             Output::Event(event) => {
-                let (now, shard) = (self.now, &self.shard);
+                let shard = &mut self.shard;
                 self.event_log
-                    .write(now, event, |id| shard.explain(now, id));
+                    .write(self.now, event, || shard.take_sampled());
             }
         }
     }

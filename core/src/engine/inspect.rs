@@ -57,7 +57,7 @@ impl<A: AppTypes> Engine<A> {
             held_back_bytes: self.buffered_len(at),
             held_back_commands: deferred.map_or(0, |deferred| deferred.ops()),
             silent_for: unheard,
-            application: connection.map_or_else(Vec::new, |known| known.application.clone()),
+            application: Vec::new(),
             timer: self
                 .next_timer(at)
                 .map(|(timer, at)| (timer, at.since(now))),
@@ -189,7 +189,6 @@ impl<A: AppTypes> Engine<A> {
                 .collect(),
             memberships: memberships.len(),
             drops: Drops::default(),
-            application: Vec::new(),
         };
         self.closed.begin(at, connection);
     }

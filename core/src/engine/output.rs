@@ -127,6 +127,6 @@ pub enum Event {
     /// A callback for a connection panicked.
     Panicked(ConnId),
     /// A connection has ended, and is one of those that are [logged](crate::Config::access_sample).
-    /// What is known of it, [`Shard::explain`](crate::Shard::explain) says.
+    /// [`Shard::take_sampled`](crate::Shard::take_sampled) says what is known of it.
     Sampled(ConnId),
 }

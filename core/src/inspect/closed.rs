@@ -53,9 +53,16 @@ pub struct ClosedConnection {
     pub memberships: usize,
     /// What was dropped of what was for it.
     pub drops: Drops,
-    /// What the [application](crate::Handler::describe) knew of it, if its end is [logged].
-    ///
-    /// [logged]: crate::Event::Sampled
+}
+
+/// A connection that has ended, and what the application [knew](crate::Handler::describe) of it. What is
+/// dropped later is not in it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct SampledConnection {
+    /// What the core knows of it.
+    pub connection: ClosedConnection,
+    /// What the application says.
     pub application: Vec<(&'static str, String)>,
 }
 
@@ -72,9 +79,14 @@ pub(crate) struct ClosedConnections {
     limit: usize,
     /// How many have ended since one was to be logged.
     unsampled: usize,
-    /// Bytes of memory that the channels and descriptions of all of these take.
+    /// Those that are to be logged, the oldest first.
+    sampled: VecDeque<SampledConnection>,
+    /// Bytes of memory that the channels of all of the others take.
     channel_bytes: usize,
 }
+
+/// The most connections that wait to be logged; the oldest is lost.
+const MAX_SAMPLED: usize = 1_024;
 
 impl CloseInfo {
     pub(crate) const fn new(cause: CloseCause) -> Self {
@@ -99,14 +111,10 @@ impl CloseInfo {
 }
 
 impl ClosedConnection {
-    /// Returns the bytes of memory that its channels and its description take.
+    /// Returns the bytes of memory that its channels take.
     fn channel_bytes(&self) -> usize {
         let names = self.channels.iter().map(Bytes::len).sum::<usize>();
-        let values = self.application.iter().map(|(_, value)| value.len());
-        self.channels.capacity() * size_of::<Bytes>()
-            + names
-            + self.application.capacity() * size_of::<(&str, String)>()
-            + values.sum::<usize>()
+        self.channels.capacity() * size_of::<Bytes>() + names
     }
 }
 
@@ -118,6 +126,7 @@ impl ClosedConnections {
             gone: VecDeque::new(),
             limit,
             unsampled: 0,
+            sampled: VecDeque::new(),
             channel_bytes: 0,
         }
     }
@@ -146,13 +155,28 @@ impl ClosedConnections {
         is_sampled
     }
 
-    /// Takes what the application says about a connection that is ending.
-    pub(crate) fn describe(&mut self, at: u32, application: Vec<(&'static str, String)>) {
-        if let Some(ending) = self.ending.get_mut(&at) {
-            self.channel_bytes -= ending.channel_bytes();
-            ending.application = application;
-            self.channel_bytes += ending.channel_bytes();
+    /// Keeps what is known of a connection that is ending until it is [taken](Self::take_sampled).
+    pub(crate) fn sample(&mut self, at: u32, application: Vec<(&'static str, String)>) {
+        let Some(connection) = self.ending.get(&at) else {
+            return;
+        };
+        if self.sampled.len() == MAX_SAMPLED {
+            self.sampled.pop_front();
         }
+        self.sampled.push_back(SampledConnection {
+            connection: ClosedConnection::clone(connection),
+            application,
+        });
+    }
+
+    /// Returns the oldest of those that are kept to be logged.
+    pub(crate) fn take_sampled(&mut self) -> Option<SampledConnection> {
+        let sampled = self.sampled.pop_front();
+        if self.sampled.is_empty() {
+            // They are taken within a turn.
+            self.sampled = VecDeque::new();
+        }
+        sampled
     }
 
     /// Takes note that a socket is given up. If it was a connection, that is kept for a while,
@@ -177,6 +201,7 @@ impl ClosedConnections {
         self.ending.allocation_size()
             + self.ending.len() * size_of::<ClosedConnection>()
             + self.gone.capacity() * size_of::<ClosedConnection>()
+            + self.sampled.capacity() * size_of::<SampledConnection>()
             + self.channel_bytes
     }
 

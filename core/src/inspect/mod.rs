@@ -5,7 +5,7 @@ pub(crate) mod connection_info;
 pub(crate) mod connection_list;
 mod readiness;
 
-pub use closed::{CloseInfo, ClosedConnection};
+pub use closed::{CloseInfo, ClosedConnection, SampledConnection};
 pub use connection_info::{ConnectionInfo, ConnectionStage, Lookup, Pause, TimerKind, WaitReason};
 pub use connection_list::{ConnectionList, ConnectionQuery, SortBy};
 pub use readiness::Readiness;

@@ -212,7 +212,7 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
         if let Some(mut state) = engine.slots[at].state.take() {
             if engine.closed.is_sampled(engine.config.access_sample) {
                 let described = I::run(|| handler.describe(&state)).unwrap_or_default();
-                engine.closed.describe(at, described);
+                engine.closed.sample(at, described);
                 let id = engine.slots.id(at);
                 engine.emit(Event::Sampled(id));
             }

@@ -8,7 +8,7 @@ use crate::inspect::connection_list::{ConnectionList, ConnectionQuery};
 
 use crate::app::{Handler, Isolation, Metric};
 use crate::id::ConnId;
-use crate::inspect::closed::ClosedConnection;
+use crate::inspect::closed::{ClosedConnection, SampledConnection};
 use crate::session::phase::Phase;
 use crate::shard::Shard;
 use crate::time::Timestamp;
@@ -40,6 +40,11 @@ impl<H: Handler, I: Isolation> Shard<H, I> {
     /// Returns whether it takes traffic. Frees what is kept for reuse if memory is short.
     pub fn readiness(&mut self) -> Readiness {
         self.engine.readiness()
+    }
+
+    /// Returns the connection of the oldest [`Event::Sampled`](crate::Event::Sampled) that was not taken.
+    pub fn take_sampled(&mut self) -> Option<SampledConnection> {
+        self.engine.closed.take_sampled()
     }
 
     /// Returns the metrics of the application: none if it panics.

@@ -40,7 +40,8 @@ pub fn msgpack(data: &[u8]) {
 
 /// Reads a value that JSON can express.
 fn read(rest: &mut &[u8]) -> Option<Value> {
-    let value = rmpv::decode::read_value_with_max_depth(rest, 2 * MAX_DEPTH).ok()?;
+    // It counts a level of an array or map more than once.
+    let value = rmpv::decode::read_value_with_max_depth(rest, 4 * MAX_DEPTH).ok()?;
     to_json(&value, MAX_DEPTH)
 }
 

@@ -149,7 +149,6 @@ fn closed_connection(age: Duration, closed: &ClosedConnection) -> Value {
         "rooms": rooms(&closed.channels),
         "room_count": closed.memberships,
         "dropped": drops(&closed.drops),
-        "application": application(&closed.application),
     })
 }
 

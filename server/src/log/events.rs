@@ -1,7 +1,7 @@
 //! Log lines about connections, each with a rate limit, since clients can cause them.
 
-use stentor_core::inspect::Lookup;
-use stentor_core::{CloseCode, ConnId, Event, Timestamp};
+use stentor_core::inspect::SampledConnection;
+use stentor_core::{CloseCode, Event, Timestamp};
 use tracing::{debug, error, info};
 
 use crate::Throttle;
@@ -23,17 +23,17 @@ impl EventLog {
         }
     }
 
-    /// Logs an event. `explain` returns what is known of a connection.
+    /// Logs an event. `sampled` is called for [`Event::Sampled`], and returns the connection.
     pub fn write(
         &mut self,
         now: Timestamp,
         event: Event,
-        explain: impl FnOnce(ConnId) -> Option<Lookup>,
+        sampled: impl FnOnce() -> Option<SampledConnection>,
     ) {
         match event {
-            Event::Sampled(id) => {
-                if let Some(lookup) = explain(id) {
-                    write_access(&lookup);
+            Event::Sampled(_) => {
+                if let Some(sampled) = sampled() {
+                    write_access(&sampled);
                 }
             }
             Event::Opened(id) => debug!(%id, "opened"),
@@ -62,40 +62,28 @@ impl EventLog {
 }
 
 /// Logs a connection that has ended.
-fn write_access(lookup: &Lookup) {
-    let (id, peer, open_for, ending, application) = match lookup {
-        Lookup::Here(info) => (
-            info.id,
-            info.peer,
-            info.open_for.unwrap_or_default(),
-            info.ending,
-            &info.application,
-        ),
-        Lookup::Gone(gone) => (
-            gone.id,
-            gone.peer,
-            gone.open_for,
-            Some(gone.ending),
-            &gone.application,
-        ),
-        _ => return,
-    };
+fn write_access(sampled: &SampledConnection) {
+    let SampledConnection {
+        connection,
+        application,
+        ..
+    } = sampled;
     let of = |name: &str| {
         let mut fields = application.iter();
         let field = fields.find(|(other, _)| *other == name);
         field.map(|(_, value)| value.as_str())
     };
     info!(
-        %id,
-        address = peer.map(|peer| peer.to_string()),
+        id = %connection.id,
+        address = connection.peer.map(|peer| peer.to_string()),
         user = of("user"),
         client = of("client"),
         transport = of("transport"),
         protocol = of("protocol"),
         name = of("name"),
-        seconds = open_for.as_secs_f64(),
-        cause = ending.map(|ending| ending.cause.label()),
-        code = ending.and_then(|ending| ending.code).map(CloseCode::get),
+        seconds = connection.open_for.as_secs_f64(),
+        cause = connection.ending.cause.label(),
+        code = connection.ending.code.map(CloseCode::get),
         "a connection has ended"
     );
 }

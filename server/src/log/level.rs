@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tracing::level_filters::LevelFilter;
-use tracing::{Metadata, info};
+use tracing::{Metadata, warn};
 use tracing_subscriber::filter::Targets;
 
 /// The longest time for which levels can be replaced.
@@ -82,7 +82,7 @@ pub(crate) fn set_for(levels: &str, time: Duration) -> Result<(), String> {
     });
     // Said as long as the old levels count: the new ones may hide it.
     let seconds = time.as_secs_f64();
-    info!(levels, seconds, "the log level has changed for a time");
+    warn!(levels, seconds, "the log level has changed for a time");
     apply(targets);
     drop(state);
     CHANGED.notify_all();
@@ -126,7 +126,7 @@ fn apply(targets: Targets) {
 fn end(state: &mut LevelState) {
     state.temporary = None;
     apply(Targets::new().with_default(state.configured));
-    info!("the log level is the configured one again");
+    warn!("the log level is the configured one again");
 }
 
 /// Waits until what is temporary is over.

@@ -94,7 +94,7 @@ fn lines_about_accept_errors_and_panics_of_a_shard_are_limited() {
         let now = clock.now();
         let panicked = Event::Panicked("0.0#0".parse().expect("the name of a connection"));
         for _ in 0..1_000 {
-            log.write(now, panicked, |_| None);
+            log.write(now, panicked, || None);
         }
         assert_eq!(LINES.swap(0, Ordering::Relaxed), 5);
     });

@@ -234,7 +234,8 @@ fn an_operator_can_have_the_settings_be_read_again(adapter: Adapter) {
 }
 
 fn ends_of_connections_are_logged_as_often_as_is_set(adapter: Adapter) {
-    let flags = "--admin-listen 127.0.0.1:0 --shards 1 --log.access-sample 3";
+    let flags = "--admin-listen 127.0.0.1:0 --shards 1 --log.access-sample 3 \
+                 --admin.closed-history 0";
     let server = ServerProcess::start(adapter, flags);
     let admin = admin_of(&server);
     let connect = |name: &str| {
